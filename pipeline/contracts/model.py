@@ -1,0 +1,95 @@
+"""Base of the pydantic models of YAML files: unknown keys forbidden, all faults at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.contracts.errors import Fault, InputError
+
+
+class Strict(BaseModel):
+    """A model that refuses keys it does not know and cannot be changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+M = TypeVar("M", bound=Strict)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML loader that refuses a key given twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key!r} given twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises
+    ------
+    InputError
+        File missing, not UTF-8, not YAML, or a key given twice.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except FileNotFoundError as error:
+        raise InputError(Fault(str(path), "a YAML file", "no such file")) from error
+    except UnicodeDecodeError as error:
+        raise InputError(Fault(str(path), "UTF-8 text", "other bytes")) from error
+    except yaml.MarkedYAMLError as error:
+        row = error.problem_mark.line + 1 if error.problem_mark else None
+        raise InputError(Fault(str(path), "valid YAML", str(error.problem), row=row)) from error
+
+
+def load_model(model: type[M], path: Path) -> M:
+    """Read a YAML file into `model`; every fault of the file in one :class:`InputError`.
+
+    Parameters
+    ----------
+    model : type
+        A :class:`Strict` subclass.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_yaml`, or keys missing, unknown or of the wrong type.
+    """
+    raw = load_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(Fault(str(path), "keys and values", type(raw).__name__))
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_fault(model, str(path), item) for item in error.errors()) from error
+
+
+def _fault(model: type[Strict], path: str, item: Any) -> Fault:
+    place = ".".join(str(part) for part in item["loc"]) or "(file)"
+    found = repr(item["input"])[:80]
+    if item["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields) if len(item["loc"]) == 1 else ""
+        return Fault(
+            path,
+            "only known keys",
+            f"unknown key {item['loc'][-1]!r}",
+            column=place,
+            hint=f"Known keys: {known}" if known else None,
+        )
+    if item["type"] == "missing":
+        return Fault(path, "a value", "nothing", column=place)
+    return Fault(path, item["msg"].removeprefix("Value error, "), found, column=place)

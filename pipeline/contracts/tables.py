@@ -1,0 +1,358 @@
+"""The tables the stages agree on: which columns, which key, what each cell must obey.
+
+:data:`TABLES` names each table once; ``reading.py`` holds files and frames against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.contracts.columns import COLUMNS
+
+STATUSES = ("published", "register", "computed", "synthetic")
+PRECISIONS = ("gps", "street", "village", "district", "none")
+ACTIVITIES = (
+    "batik",
+    "konveksi",
+    "canting",
+    "weaving",
+    "market",
+    "wastewater_plant",
+    "landmark",
+    "support",
+    "supply",
+)
+
+VILLAGE_CODE = r"\d{2}\.\d{2}\.\d{2}\.\d{4}"
+DISTRICT_CODE = r"\d{2}\.\d{2}\.\d{2}"
+REGENCY_CODE = r"\d{2}\.\d{2}"
+SLUG = r"[a-z0-9][a-z0-9_.-]*"
+SHA256 = r"[0-9a-f]{64}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a column of one table must obey."""
+
+    column: str
+    nullable: bool = False
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def expected(self) -> str:
+        """Say in words what a cell must be."""
+        spec = COLUMNS[self.column]
+        text = {
+            "whole": "a whole number in plain digits, such as 1468",
+            "real": "a number with a decimal point, such as 13.72",
+            "flag": "true or false",
+            "text": "text",
+            "geometry": "a geometry",
+        }[spec.kind]
+        if self.pattern == VILLAGE_CODE:
+            text = "a village code such as 33.75.01.1002"
+        elif self.pattern:
+            text = f"text of the form {self.pattern}"
+        if self.choices:
+            text = f"one of {', '.join(self.choices)}"
+        if self.low is not None and self.high is not None:
+            text += f" from {self.low:g} to {self.high:g}"
+        elif self.low is not None:
+            text += f", not below {self.low:g}"
+        return text + (" or nothing" if self.nullable else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns in order, its key, what one row is."""
+
+    name: str
+    row: str
+    rules: tuple[Rule, ...]
+    key: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns in order."""
+        return [rule.column for rule in self.rules]
+
+
+def _rules(*items: Rule | str) -> tuple[Rule, ...]:
+    """Read ``"name"`` as a required and ``"name?"`` as a nullable column without further rules."""
+    return tuple(
+        item if isinstance(item, Rule) else Rule(item.rstrip("?"), nullable=item.endswith("?"))
+        for item in items
+    )
+
+
+def _village(nullable: bool = False, name: str = "village_code") -> Rule:
+    return Rule(name, nullable, VILLAGE_CODE)
+
+
+_DISTRICT = Rule("district_code", pattern=DISTRICT_CODE)
+_REGENCY = Rule("regency_code", pattern=REGENCY_CODE)
+_STATUS = Rule("status", choices=STATUSES)
+_KIND = Rule("boundary_kind", choices=("published", "approximate"))
+_LONGITUDE = Rule("longitude_deg", low=94, high=142)
+_LATITUDE = Rule("latitude_deg", low=-11.5, high=6.5)
+_AREA = Rule("area_km2", low=0)
+_FIRMS = Rule("firms_count", nullable=True, low=0)
+_WORKERS = Rule("workers_count", nullable=True, low=0)
+_YEAR = Rule("year", nullable=True, low=1700, high=2100)
+_UNIT = ("district_name", _REGENCY, "regency_name")
+
+_CLUSTER_INPUT = (
+    Rule("cluster_id", pattern=SLUG),
+    "cluster_name",
+    "place_name",
+    "district_name",
+    "regency_name?",
+    "technique?",
+    _FIRMS,
+    _WORKERS,
+    _YEAR,
+    "note?",
+    "source_ids",
+)
+_PLACE_INPUT = (
+    Rule("place_id", pattern=SLUG),
+    Rule("activity", choices=ACTIVITIES),
+    "name?",
+    "place_name?",
+    "district_name?",
+    "regency_name?",
+    Rule("longitude_deg", nullable=True, low=94, high=142),
+    Rule("latitude_deg", nullable=True, low=-11.5, high=6.5),
+    Rule("count", nullable=True, low=0),
+    "count_unit?",
+    "period?",
+    "note?",
+    "source_ids",
+)
+_LOCATED = (
+    _village(nullable=True),
+    "village_name?",
+    Rule("district_code", True, DISTRICT_CODE),
+    Rule("regency_code", True, REGENCY_CODE),
+    Rule("precision", choices=PRECISIONS),
+    "method",
+    Rule("score", low=0, high=1),
+    "evidence",
+    "candidates?",
+    Rule("geometry", nullable=True),
+)
+_TOTALS = (
+    Rule("clusters_count", low=0),
+    _FIRMS,
+    _WORKERS,
+    Rule("workers_per_firm", True, low=0),
+    Rule("firms_share_pct", True, low=0, high=100),
+    Rule("workers_share_pct", True, low=0, high=100),
+    Rule("firms_per_km2", True, low=0),
+    Rule("workers_per_km2", True, low=0),
+    "period?",
+    "source_ids?",
+    _STATUS,
+)
+
+_ALL = (
+    # Committed inputs, one file each in an area folder
+    Table(
+        "gazetteer",
+        "a village",
+        _rules(
+            _village(),
+            "village_name",
+            "district_name",
+            "regency_name",
+            _LONGITUDE,
+            _LATITUDE,
+            _AREA,
+        ),
+        ("village_code",),
+    ),
+    Table(
+        "neighbours",
+        "a pair of villages with a common border",
+        _rules(
+            _village(name="village_code_a"),
+            _village(name="village_code_b"),
+            Rule("shared_border_m", low=0),
+        ),
+        ("village_code_a", "village_code_b"),
+    ),
+    Table(
+        "old_names",
+        "a former village and the present one it lies in",
+        _rules(
+            "old_name",
+            _village(),
+            Rule("valid_until", low=1900, high=2100),
+            Rule("overlap_share", True, low=0, high=1),
+            Rule("confidence", choices=("certain", "high", "probable")),
+            "note?",
+            "source_ids",
+        ),
+        ("old_name", "village_code"),
+    ),
+    Table(
+        "aliases",
+        "another name of a place",
+        _rules(
+            "alias",
+            Rule(
+                "level",
+                choices=("village", "district", "regency", "kampung", "landmark", "outside"),
+            ),
+            "code?",
+            "note?",
+            "source",
+        ),
+        ("alias", "level", "code"),
+    ),
+    Table(
+        "sources",
+        "a publication, a committed table or a boundary file",
+        _rules(
+            Rule("source_id", pattern=SLUG),
+            Rule("kind", choices=("publication", "table", "boundary")),
+            "file?",
+            "producer",
+            "citation",
+            "year?",
+            "licence",
+            Rule("sha256", True, SHA256),
+        ),
+        ("source_id",),
+    ),
+    Table("clusters", "a published cluster (sentra)", _rules(*_CLUSTER_INPUT), ("cluster_id",)),
+    Table("places", "a named place of the industry", _rules(*_PLACE_INPUT), ("place_id",)),
+    Table(
+        "facts",
+        "a published figure that is not a row of another table",
+        _rules(
+            Rule("fact_id", pattern=SLUG),
+            "topic",
+            "place_name?",
+            "metric",
+            "category?",
+            "value?",
+            "unit",
+            "period?",
+            "note?",
+            "source_ids",
+        ),
+        ("fact_id",),
+    ),
+    Table(
+        "stakeholders",
+        "a role of an actor's group",
+        _rules("group", "actor", "role", "role_scope", "note?", "source_ids"),
+        ("group", "actor", "role"),
+    ),
+    Table(
+        "network_actors",
+        "an actor the source names in the network",
+        _rules(
+            "list_order?",
+            "actor",
+            "level",
+            "leading_in",
+            "is_score_published",
+            "note?",
+            "source_ids",
+        ),
+        ("actor",),
+    ),
+    Table(
+        "specialisations",
+        "a specialisation the source reports",
+        _rules("specialisation", "spatial_pattern", "reasons_named", "partnership", "source_ids"),
+        ("specialisation",),
+    ),
+    Table(
+        "contradictions",
+        "two published claims that do not agree",
+        _rules("contradiction_id", "subject", "claim_a", "claim_b", "comment?", "source_ids"),
+        ("contradiction_id",),
+    ),
+    # Stage tables
+    Table(
+        "village",
+        "a village",
+        _rules(
+            _village(),
+            "village_name",
+            Rule("village_kind", choices=("desa", "kelurahan")),
+            _DISTRICT,
+            *_UNIT,
+            _AREA,
+            _KIND,
+            "geometry",
+        ),
+        ("village_code",),
+    ),
+    Table(
+        "district",
+        "a district (kecamatan)",
+        _rules(_DISTRICT, *_UNIT, Rule("villages_count", low=1), _AREA, _KIND, "geometry"),
+        ("district_code",),
+    ),
+    Table(
+        "regency",
+        "a regency or city",
+        _rules(_REGENCY, "regency_name", Rule("villages_count", low=1), _AREA, _KIND, "geometry"),
+        ("regency_code",),
+    ),
+    Table(
+        "cluster",
+        "a published cluster, placed",
+        _rules(*_CLUSTER_INPUT, _STATUS, *_LOCATED),
+        ("cluster_id",),
+    ),
+    Table(
+        "place", "a named place, placed", _rules(*_PLACE_INPUT, _STATUS, *_LOCATED), ("place_id",)
+    ),
+    Table(
+        "village_total",
+        "a village's sums over its clusters",
+        _rules(_village(), *_TOTALS),
+        ("village_code",),
+    ),
+    Table(
+        "district_total",
+        "a district's sums over its clusters",
+        _rules(_DISTRICT, *_TOTALS),
+        ("district_code",),
+    ),
+    Table(
+        "regency_total",
+        "a regency's sums over its clusters",
+        _rules(_REGENCY, *_TOTALS),
+        ("regency_code",),
+    ),
+    Table(
+        "comparison",
+        "a total of the city or the regency, published or computed",
+        _rules("place_name", "metric", "value", "unit", "period?", _STATUS, "note?", "source_ids"),
+        ("place_name", "metric", "unit", "period", "source_ids"),
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+AREA_TABLES = (
+    "clusters",
+    "places",
+    "facts",
+    "stakeholders",
+    "network_actors",
+    "specialisations",
+    "contradictions",
+)
+"""Tables an area may hold in its ``tables/`` folder."""
+
+DTYPES: dict[str, Any] = {"text": "string", "whole": "Int64", "real": "Float64", "flag": "boolean"}
+"""pandas type of each kind of column."""

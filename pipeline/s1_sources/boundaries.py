@@ -1,0 +1,302 @@
+"""Village polygons: read what the user or the cache holds, make it a coverage, check, dissolve."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import geopandas as gpd
+import pyogrio
+import shapely
+from pyproj import CRS
+
+from pipeline.contracts.area import AreaConfig
+from pipeline.contracts.crs import GEOGRAPHIC, to_geographic
+from pipeline.contracts.errors import Fault, InputError
+
+GAP_M = 60.0
+SNAP_M = 1.0
+_CODE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?(\d{4})")
+_CODE_COLUMNS = ("village_code", "code", "kode", "kode_desa", "kdepum", "kode_kd", "id_desa")
+_SQL_ROW = re.compile(
+    r"\('(?P<code>[\d.]+)'\s*,\s*'(?:[^'\\]|\\.|'')*'\s*,"
+    r"\s*'?-?[\d.]+'?\s*,\s*'?-?[\d.]+'?\s*,\s*'(?P<path>\[[^']*\])'\s*\)"
+)
+
+
+def read_polygons(path: Path) -> gpd.GeoDataFrame:
+    """Read village polygons from a vector file or from the upstream SQL form.
+
+    Parameters
+    ----------
+    path : Path
+        ``.gpkg``, ``.geojson``, ``.shp`` ... with a column of village codes, or ``.sql``. A layer
+        of a file with several is named as ``file.gpkg#layer``.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        ``village_code``, ``geometry`` (EPSG:4326), one row a village code.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, no CRS, no column of village codes, several layers that have one, a code
+        given twice, geometries that are not polygons.
+    """
+    name, _, layer = str(path).partition("#")
+    file = Path(name)
+    if not file.is_file():
+        raise InputError(Fault(name, "a boundary file", "no such file"))
+    is_sql = file.suffix.lower() == ".sql"
+    frame = _read_sql(file) if is_sql else _read_vector(file, layer or None)
+    twice = frame.loc[frame["village_code"].duplicated(), "village_code"].unique()
+    faults = [Fault(name, "each village code once", f"{code} again") for code in sorted(twice)]
+    kinds = set(frame.geom_type.dropna().unique()) - {"Polygon", "MultiPolygon"}
+    if kinds or frame.geometry.isna().any():
+        faults.append(Fault(name, "polygons", ", ".join(sorted(kinds)) or "rows without geometry"))
+    if faults:
+        raise InputError(faults)
+    return frame
+
+
+def _read_sql(file: Path) -> gpd.GeoDataFrame:
+    """Read the upstream MySQL dump; its points are [latitude, longitude]."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(Fault(str(file), "UTF-8 SQL", "other bytes")) from error
+    codes, shapes = [], []
+    for match in _SQL_ROW.finditer(text):
+        try:
+            parts = json.loads(match["path"])
+            depth = _depth(parts)
+            polygons = [parts] if depth == 3 else parts
+            shapes.append(shapely.MultiPolygon([_polygon(rings) for rings in polygons]))
+        except (ValueError, IndexError, TypeError) as error:
+            raise InputError(
+                Fault(
+                    str(file),
+                    "rings of [latitude, longitude]",
+                    f"unreadable path: {error}",
+                    row=text.count("\n", 0, match.start()) + 1,
+                )
+            ) from error
+        codes.append(_normal_code(match["code"]) or match["code"])
+    if not codes:
+        raise InputError(
+            Fault(str(file), "INSERT INTO ... VALUES rows with code, name, lat, lng, path", "none")
+        )
+    return gpd.GeoDataFrame({"village_code": codes}, geometry=shapes, crs=GEOGRAPHIC)
+
+
+def _depth(value: object) -> int:
+    depth = 0
+    while isinstance(value, list):
+        value, depth = value[0], depth + 1
+    if depth not in (3, 4):
+        raise ValueError(f"nested {depth} deep, expected 3 (polygon) or 4 (multipolygon)")
+    return depth
+
+
+def _polygon(rings: Sequence[Sequence[Sequence[float]]]) -> shapely.Polygon:
+    turned = [np.asarray(ring, dtype=float)[:, ::-1] for ring in rings]
+    return shapely.Polygon(turned[0], turned[1:])
+
+
+def _normal_code(text: object) -> str | None:
+    match = _CODE.fullmatch(str(text).strip())
+    return ".".join(match.groups()) if match else None
+
+
+def _read_vector(file: Path, layer: str | None) -> gpd.GeoDataFrame:
+    where = str(file)
+    try:
+        layers = [str(row[0]) for row in pyogrio.list_layers(file)]
+        wanted = [layer] if layer else layers
+        with_codes = [(name, column) for name in wanted if (column := _code_column(file, name))]
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise InputError(
+            Fault(where, "a readable GeoPackage, GeoJSON or Shapefile", str(error).split(";")[0])
+        ) from error
+    if not with_codes:
+        raise InputError(
+            Fault(
+                where,
+                f"a column of village codes ({', '.join(_CODE_COLUMNS)})",
+                f"none in layer {', '.join(wanted)}",
+            )
+        )
+    named = [pair for pair in with_codes if pair[0] == "village"] or with_codes
+    if len(named) > 1:
+        raise InputError(
+            Fault(
+                where,
+                "one layer with village codes",
+                ", ".join(name for name, _ in named),
+                hint=f"Name the layer: {file.name}#{named[0][0]}",
+            )
+        )
+    name, column = named[0]
+    frame = to_geographic(pyogrio.read_dataframe(file, layer=name, columns=[column]), where)
+    codes = frame[column].map(_normal_code)
+    bad = frame.loc[codes.isna(), column]
+    if len(bad):
+        raise InputError(
+            Fault(
+                where,
+                "village codes such as 33.75.01.1002",
+                repr(bad.iloc[0]),
+                row=int(bad.index[0]) + 1,
+                column=column,
+                hint=f"{len(bad)} rows in all",
+            )
+        )
+    return gpd.GeoDataFrame({"village_code": codes}, geometry=frame.geometry, crs=frame.crs)
+
+
+def _code_column(file: Path, layer: str) -> str | None:
+    info = pyogrio.read_info(file, layer=layer)
+    fields = {str(name).lower(): str(name) for name in info["fields"]}
+    found = next((fields[name] for name in _CODE_COLUMNS if name in fields), None)
+    if found is None or info["features"] == 0:
+        return None
+    first = pyogrio.read_dataframe(
+        file, layer=layer, columns=[found], max_features=1, read_geometry=False
+    )
+    return found if _normal_code(first[found].iloc[0]) else None
+
+
+def coverage(polygons: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
+    """Make polygons that were simplified one by one a valid coverage: no gap, no overlap.
+
+    Parameters
+    ----------
+    polygons : geopandas.GeoDataFrame
+        ``village_code``, ``geometry`` in EPSG:4326.
+    crs : pyproj.CRS
+        Projected CRS (metres) the cleaning is done in: gaps up to 60 m are closed, vertices
+        within 1 m are joined.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The same rows, geometries in `crs`.
+    """
+    projected = polygons.to_crs(crs)
+    shapes = shapely.make_valid(projected.geometry.to_numpy(), method="structure")
+    cleaned = shapely.coverage_clean(shapes, snapping_distance=SNAP_M, gap_width=GAP_M)
+    return projected.set_geometry(gpd.GeoSeries(cleaned, index=projected.index, crs=crs))
+
+
+def require_villages(
+    polygons: gpd.GeoDataFrame, gazetteer: pd.DataFrame, where: str
+) -> tuple[gpd.GeoDataFrame, int]:
+    """Keep the polygons of the area's villages; refuse a file that lacks some of them.
+
+    Returns
+    -------
+    polygons : geopandas.GeoDataFrame
+        One row a village of the gazetteer, in its order.
+    outside : int
+        Polygons of other places, left out.
+
+    Raises
+    ------
+    InputError
+        No village of the area is in the file (a file of another region), or some are missing.
+    """
+    wanted = list(gazetteer["village_code"])
+    found = set(polygons["village_code"])
+    missing = [code for code in wanted if code not in found]
+    if len(missing) == len(wanted):
+        example = sorted(found)[0] if found else "no rows"
+        raise InputError(
+            Fault(
+                where,
+                f"villages of this area, such as {wanted[0]}",
+                f"{len(found)} other villages, such as {example}",
+                hint="This looks like the file of another region",
+            )
+        )
+    if missing:
+        shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        raise InputError(
+            Fault(
+                where,
+                f"all {len(wanted)} villages of the gazetteer",
+                f"{len(missing)} missing: {shown}",
+                hint="Codes change when villages are split or merged; take boundaries of the "
+                "gazetteer's vintage",
+            )
+        )
+    kept = polygons.set_index("village_code").loc[wanted].reset_index()
+    return kept, len(polygons) - len(kept)
+
+
+def check_areas(villages: gpd.GeoDataFrame, area: AreaConfig, where: str) -> Mapping[str, float]:
+    """Compare the area of each regency with its official figure.
+
+    Parameters
+    ----------
+    villages : geopandas.GeoDataFrame
+        ``village_code`` and polygons in the area's projected CRS.
+
+    Returns
+    -------
+    mapping
+        Regency code to measured area, km2.
+
+    Raises
+    ------
+    InputError
+        A difference above ``boundaries.area_tolerance_pct``.
+    """
+    measured = (villages.area / 1e6).groupby(villages["village_code"].str[:5]).sum()
+    faults = []
+    for regency in area.regencies:
+        found = float(measured.get(regency.code, 0.0))
+        if abs(found / regency.area_km2 - 1) * 100 > area.boundaries.area_tolerance_pct:
+            faults.append(
+                Fault(
+                    where,
+                    f"{regency.area_km2:.2f} km2 for {regency.name} "
+                    f"({regency.area_source}), within {area.boundaries.area_tolerance_pct:g} %",
+                    f"{found:.2f} km2",
+                    hint="Another vintage, or a generalised file",
+                )
+            )
+    if faults:
+        raise InputError(faults)
+    return {code: round(float(value), 2) for code, value in measured.items()}
+
+
+def dissolve(villages: gpd.GeoDataFrame, by: list[str]) -> gpd.GeoDataFrame:
+    """Dissolve villages to the units in `by`; areas are summed, villages counted.
+
+    Parameters
+    ----------
+    villages : geopandas.GeoDataFrame
+        The village table.
+    by : list of str
+        Columns that name the unit, its code first.
+    """
+    grouped = villages.groupby(by, sort=True)
+    # Approximate cells meet without common vertices, so they are no coverage.
+    is_coverage = bool(shapely.coverage_is_valid(villages.geometry.to_numpy()))
+    union = shapely.coverage_union_all if is_coverage else shapely.union_all
+    shapes = {key: union(part.geometry.to_numpy()) for key, part in grouped}
+    table = grouped.agg(
+        villages_count=("village_code", "size"), area_km2=("area_km2", "sum")
+    ).reset_index()
+    table["villages_count"] = table["villages_count"].astype("Int64")
+    table["area_km2"] = table["area_km2"].round(4)
+    table["boundary_kind"] = villages["boundary_kind"].iloc[0]
+    table["boundary_kind"] = table["boundary_kind"].astype("string")
+    geometry = gpd.GeoSeries(list(shapes.values()), index=table.index, crs=villages.crs)
+    return gpd.GeoDataFrame(table, geometry=geometry)

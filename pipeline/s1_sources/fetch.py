@@ -1,0 +1,112 @@
+"""Fetch the pinned boundary files into the user's cache: a step of set-up, never of a stage."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pooch
+
+from pipeline.contracts.area import AreaConfig
+from pipeline.contracts.errors import AtlasError, Fault, InputError
+from pipeline.contracts.provenance import sha256
+
+
+class NetworkError(AtlasError):
+    """A boundary file could not be fetched."""
+
+    exit_code = 2
+
+
+def cache_folder() -> Path:
+    """Return the folder boundary files are cached in (``ATLAS_CACHE_DIR`` moves it)."""
+    return Path(pooch.os_cache("batik-cluster-atlas")) / "boundaries"
+
+
+def cached_files(area: AreaConfig, sources: pd.DataFrame, folder: Path) -> list[Path]:
+    """Return the cached boundary files of `area`, or none if any is not there.
+
+    Parameters
+    ----------
+    area : AreaConfig
+    sources : pandas.DataFrame
+        The area's sources table; holds the pinned hashes.
+    folder : Path
+        The cache.
+
+    Raises
+    ------
+    InputError
+        A cached file whose hash is not the pinned one.
+    """
+    paths = [folder / Path(item.url).name for item in area.boundaries.files]
+    if not paths or not all(path.is_file() for path in paths):
+        return []
+    pinned = _pinned(area, sources)
+    faults = [
+        Fault(
+            str(path),
+            f"SHA-256 {wanted[:12]}...",
+            f"{found[:12]}...",
+            hint="The cached file was changed: delete it and run 'make boundaries'",
+        )
+        for path, wanted in zip(paths, pinned, strict=True)
+        if (found := sha256(path)) != wanted
+    ]
+    if faults:
+        raise InputError(faults)
+    return paths
+
+
+def fetch(area: AreaConfig, sources: pd.DataFrame, folder: Path, timeout_s: float) -> list[Path]:
+    """Fetch the area's pinned boundary files; files already there are checked and kept.
+
+    Parameters
+    ----------
+    area, sources, folder
+        As for :func:`cached_files`.
+    timeout_s : float
+        Patience for each connection, seconds.
+
+    Raises
+    ------
+    NetworkError
+        No network, or the address does not answer.
+    InputError
+        What was fetched does not have the pinned hash.
+    """
+    logging.getLogger("pooch").setLevel(logging.ERROR)
+    paths = []
+    for item, wanted in zip(area.boundaries.files, _pinned(area, sources), strict=True):
+        try:
+            path = pooch.retrieve(
+                item.url,
+                known_hash=f"sha256:{wanted}",
+                fname=Path(item.url).name,
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=timeout_s),
+            )
+        except ValueError as error:
+            raise InputError(
+                Fault(
+                    item.url,
+                    f"SHA-256 {wanted[:12]}...",
+                    "other bytes",
+                    hint="Upstream changed or the connection rewrote the file; nothing was kept",
+                )
+            ) from error
+        except OSError as error:
+            raise NetworkError(
+                f"{item.url}: expected an answer within {timeout_s:g} s, found: "
+                f"{type(error).__name__}. Without the file the maps show approximate boundaries. "
+                "Try 'make boundaries' with a network, or name a file of your own: "
+                "make maps BOUNDARIES=villages.gpkg"
+            ) from error
+        paths.append(Path(path))
+    return paths
+
+
+def _pinned(area: AreaConfig, sources: pd.DataFrame) -> list[str]:
+    hashes = dict(zip(sources["source_id"], sources["sha256"], strict=True))
+    return [str(hashes[item.source_id]) for item in area.boundaries.files]

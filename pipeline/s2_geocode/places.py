@@ -1,0 +1,187 @@
+"""Published clusters and places to units and points, with precision, method and evidence.
+
+The rule for points: a source that prints coordinates gives the point (``gps``); else the point
+is the pole of inaccessibility of the unit the name was matched to (the inside point farthest
+from its border). A point inside a former village cannot be told, so such a row has ``village``
+precision; a row whose source names only a kecamatan has ``district`` precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+import geopandas as gpd
+import shapely
+from pyproj import CRS
+
+from pipeline.contracts.crs import GEOGRAPHIC
+from pipeline.contracts.errors import Fault, InputError
+from pipeline.s2_geocode.gazetteer import Gazetteer
+from pipeline.s2_geocode.match import Match, match_place
+
+_TOLERANCE_M = 5.0
+
+
+def inner_points(units: gpd.GeoDataFrame, code: str, crs: CRS) -> dict[str, shapely.Point]:
+    """Return the pole of inaccessibility of each unit, by its code, in EPSG:4326.
+
+    Parameters
+    ----------
+    units : geopandas.GeoDataFrame
+        Polygons in EPSG:4326.
+    code : str
+        Column of their codes.
+    crs : pyproj.CRS
+        Projected CRS (metres) the points are found in.
+
+    References
+    ----------
+    Garcia-Castellanos, D. & Lombardo, U. (2007). Poles of inaccessibility. Scottish Geographical
+    Journal 123:227-233.
+    """
+    shapes = units.geometry.to_crs(crs)
+    radii = shapely.maximum_inscribed_circle(shapes.to_numpy(), tolerance=_TOLERANCE_M)
+    centres = gpd.GeoSeries(shapely.get_point(radii, 0), crs=crs).to_crs(GEOGRAPHIC)
+    return dict(zip(units[code], centres, strict=True))
+
+
+def locate(
+    table: pd.DataFrame,
+    gazetteer: Gazetteer,
+    village: gpd.GeoDataFrame,
+    district: gpd.GeoDataFrame,
+    crs: CRS,
+    where: str,
+) -> gpd.GeoDataFrame:
+    """Match every row of a published table to a village or district and give it a point.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``place_name``, ``district_name``, ``regency_name`` (any may be missing), optionally
+        ``longitude_deg`` and ``latitude_deg``.
+    gazetteer : Gazetteer
+        Names of the area.
+    village, district : geopandas.GeoDataFrame
+        Units of stage 1.
+    crs : pyproj.CRS
+        The area's projected CRS.
+    where : str
+        How messages name the table.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The rows with ``village_code``, ``village_name``, ``district_code``, ``regency_code``,
+        ``precision``, ``method``, ``score``, ``evidence``, ``candidates`` and a point.
+
+    Raises
+    ------
+    InputError
+        Every row whose kecamatan is not in the area, or whose name is in no village.
+    """
+    points = inner_points(village, "village_code", crs) | inner_points(
+        district, "district_code", crs
+    )
+    names = dict(zip(village["village_code"], village["village_name"], strict=True))
+    rows, faults = [], []
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        given = {
+            key: None if pd.isna(row.get(key)) else str(row[key])
+            for key in ("place_name", "district_name", "regency_name")
+        }
+        if _has_coordinates(row):
+            rows.append(_from_coordinates(row, village))
+            continue
+        match = match_place(
+            gazetteer, given["place_name"] or "", given["district_name"], given["regency_name"]
+        )
+        faults += _faults(match, given, where, number)
+        code = match.village_code or match.district_code
+        rows.append(
+            {
+                "village_code": match.village_code,
+                "village_name": names.get(match.village_code or ""),
+                "district_code": match.district_code,
+                "regency_code": match.regency_code,
+                "precision": match.precision,
+                "method": match.method,
+                "score": match.score,
+                "evidence": match.evidence,
+                "candidates": ";".join(match.candidates) or None,
+                "geometry": points.get(code) if code else None,
+            }
+        )
+    if faults:
+        raise InputError(faults)
+    return _joined(table, rows)
+
+
+def _joined(table: pd.DataFrame, rows: Sequence[dict[str, object]]) -> gpd.GeoDataFrame:
+    columns = (
+        "village_code",
+        "village_name",
+        "district_code",
+        "regency_code",
+        "precision",
+        "method",
+        "score",
+        "evidence",
+        "candidates",
+    )
+    located = pd.DataFrame(
+        {
+            key: pd.Series(
+                [row[key] for row in rows], dtype="Float64" if key == "score" else "string"
+            )
+            for key in columns
+        }
+    )
+    both = pd.concat([table.reset_index(drop=True), located], axis=1)
+    return gpd.GeoDataFrame(both, geometry=[row["geometry"] for row in rows], crs=GEOGRAPHIC)
+
+
+def _has_coordinates(row: dict[str, object]) -> bool:
+    return not (pd.isna(row.get("longitude_deg")) or pd.isna(row.get("latitude_deg")))  # type: ignore[call-overload]
+
+
+def _from_coordinates(row: dict[str, object], village: gpd.GeoDataFrame) -> dict[str, object]:
+    """Join a published point to the polygon it lies in, where the polygons are real."""
+    point = shapely.Point(float(str(row["longitude_deg"])), float(str(row["latitude_deg"])))
+    found = None
+    if (village["boundary_kind"] == "published").all():
+        inside = village[village.intersects(point)]
+        found = inside.iloc[0] if len(inside) else None
+    evidence = "coordinates printed by the source"
+    if found is None:
+        evidence += "; not joined to a village (outside the area, or boundaries approximate)"
+    return {
+        "village_code": None if found is None else found["village_code"],
+        "village_name": None if found is None else found["village_name"],
+        "district_code": None if found is None else found["district_code"],
+        "regency_code": None if found is None else found["regency_code"],
+        "precision": "gps",
+        "method": "coordinates",
+        "score": 1.0,
+        "evidence": evidence,
+        "candidates": None,
+        "geometry": point,
+    }
+
+
+def _faults(match: Match, given: dict[str, str | None], where: str, number: int) -> list[Fault]:
+    if match.method == "unmatched":
+        column = "place_name" if given["place_name"] else "district_name"
+        return [
+            Fault(
+                where,
+                "a village or kecamatan of the area, under its present or a former name",
+                repr(given[column] or ""),
+                row=number,
+                column=column,
+                hint="Correct the name, or add it to aliases.csv or old_names.csv",
+            )
+        ]
+    return []

@@ -1,0 +1,629 @@
+"""Resolve each layer once: classes, colours, labels, sizes, counts, notes.
+
+Web atlas, QGIS project and figures draw an :class:`AtlasPlan` and nothing else, so that one
+declaration looks the same in all three. This module reads no files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import geopandas as gpd
+import shapely
+from pyproj import CRS
+
+from pipeline.contracts.columns import COLUMNS, Column
+from pipeline.contracts.crs import GEOGRAPHIC
+from pipeline.contracts.errors import Fault, InputError
+from pipeline.contracts.layer import LayerCatalogue, LayerSpec, Palettes, Scheme
+from pipeline.contracts.tables import TABLES
+from pipeline.contracts.text import LANGUAGES, Text, catalogue, number_text, same, t
+
+OFFSET_SHARE = 0.4
+"""Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """One class of a layer as every target shows it.
+
+    ``lower`` and ``upper`` are the limits of a numeric class, ``lower < value <= upper`` (the
+    first class includes its lower limit); ``category`` is the value of a class of categories;
+    both are None for the class of missing values. ``count`` is the number of features.
+    """
+
+    key: str
+    label: Text
+    colour: str
+    count: int
+    lower: float | None = None
+    upper: float | None = None
+    category: str | None = None
+    is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class SizePlan:
+    """One entry of the size legend of proportional symbols."""
+
+    value: float
+    label: Text
+    diameter_mm: float
+
+
+@dataclass(frozen=True)
+class FieldPlan:
+    """One column as popups, aliases and table headers show it.
+
+    ``values`` translates the codes of a column with a vocabulary (status, precision, activity).
+    """
+
+    name: str
+    kind: str
+    label: Text
+    unit: Text | None
+    decimals: int
+    role: str
+    values: Mapping[str, Text]
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer, ready to be drawn.
+
+    Attributes
+    ----------
+    class_of : (n,) array of int
+        Index into `classes` for each row of the layer's table.
+    diameter_mm : (n,) array of float
+        Diameter of each symbol; empty for other geometries.
+    caption : Text
+        What the numbers are: n, status, uncertainty, year, source.
+    """
+
+    id: str
+    title: Text
+    note: Text
+    group: str
+    geometry: str
+    table: str
+    key: str
+    value: str | None
+    category: str | None
+    unit: Text | None
+    classes: tuple[ClassPlan, ...]
+    class_of: NDArray[np.int64]
+    diameter_mm: NDArray[np.float64]
+    sizes: tuple[SizePlan, ...]
+    max_value: float | None
+    max_mm: float | None
+    missing_mm: float | None
+    fields: tuple[FieldPlan, ...]
+    caption: Text
+    is_visible: bool
+    has_figure: bool
+
+    @property
+    def title_field(self) -> str:
+        """Return the column that names a feature."""
+        return next(field.name for field in self.fields if field.role == "title")
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """A group of layers, top first."""
+
+    id: str
+    title: Text
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AtlasPlan:
+    """All layers of one build of one area.
+
+    Attributes
+    ----------
+    tables : mapping of str to geopandas.GeoDataFrame
+        The tables the layers are drawn from, EPSG:4326, drawing offsets applied.
+    bounds, focus : tuple of float
+        West, south, east, north in degrees: the whole area, and what maps open on.
+    sources : mapping of str to str
+        Citation by source id.
+    footer : Text
+        Boundary kind, CRS, build and date; stands on every product.
+    """
+
+    area: str
+    title: Text
+    language: str
+    crs: CRS
+    build: str
+    moment: datetime | None
+    groups: tuple[GroupPlan, ...]
+    layers: tuple[LayerPlan, ...]
+    tables: Mapping[str, gpd.GeoDataFrame]
+    bounds: tuple[float, float, float, float]
+    focus: tuple[float, float, float, float]
+    sources: Mapping[str, str]
+    footer: Text
+    style: Palettes
+
+    def layer(self, name: str) -> LayerPlan:
+        """Return the layer called `name`."""
+        return next(layer for layer in self.layers if layer.id == name)
+
+
+def class_limits(values: NDArray[np.float64], scheme: Scheme, decimals: int) -> list[float]:
+    """Return the upper limits of the classes of `values`, rounded up to `decimals`.
+
+    Parameters
+    ----------
+    values : (n,) array of float
+        Values that are not missing.
+    scheme : Scheme
+        Method and number of classes, or breaks by hand.
+    decimals : int
+        Decimals the legend prints; limits are rounded up so that no value leaves its class by
+        being printed.
+
+    Returns
+    -------
+    list of float
+        Rising; the last is not below the largest value. Never more classes than distinct values.
+
+    References
+    ----------
+    Rey, S. & Anselin, L. (2010). PySAL. In: Handbook of Applied Spatial Analysis, 175-193
+    (mapclassify's classifiers).
+
+    Examples
+    --------
+    >>> class_limits(np.array([1.0, 2, 3, 10]), Scheme(method="quantiles", classes=2), 0)
+    [3.0, 10.0]
+    """
+    top = float(values.max())
+    if scheme.breaks is not None:
+        limits = [value for value in scheme.breaks if value < top]
+    else:
+        import mapclassify
+
+        k = min(scheme.classes, len(np.unique(values)))
+        if k < 2:
+            return [_round_up(top, decimals)]
+        classifier = {
+            "fisher_jenks": mapclassify.FisherJenks,
+            "quantiles": mapclassify.Quantiles,
+            "equal_interval": mapclassify.EqualInterval,
+            "pretty": mapclassify.PrettyBreaks,
+        }[str(scheme.method)]
+        limits = [float(value) for value in classifier(values, k=k).bins[:-1]]
+    rounded = {_round_up(value, decimals) for value in limits}
+    highest = _round_up(top, decimals)
+    return [*sorted(value for value in rounded if value < highest), highest]
+
+
+def _round_up(value: float, decimals: int) -> float:
+    scale = 10.0**decimals
+    return math.ceil(round(value * scale, 6)) / scale
+
+
+def ramp(colours: Sequence[str], k: int) -> list[str]:
+    """Return `k` colours of a sequential palette, evenly spread, dark end included.
+
+    Examples
+    --------
+    >>> ramp(["#ffffff", "#888888", "#000000"], 2)
+    ['#888888', '#000000']
+    """
+    if k == 1:
+        return [colours[-1 - len(colours) // 3]]
+    first = min(1, len(colours) - k)
+    positions = np.linspace(max(first, 0), len(colours) - 1, k)
+    return [colours[round(float(position))] for position in positions]
+
+
+def _class_label(lower: float | None, upper: float, spec: Column, low_value: float) -> Text:
+    if spec.kind == "whole":
+        start = low_value if lower is None else lower + 1
+        if start == upper:
+            return number_text(upper, 0)
+        return t("legend.range", low=number_text(start, 0), high=number_text(upper, 0))
+    if lower is None:
+        low = number_text(low_value, spec.decimals)
+        return t("legend.range", low=low, high=number_text(upper, spec.decimals))
+    low = number_text(lower, spec.decimals)
+    return t("legend.above", low=low, high=number_text(upper, spec.decimals))
+
+
+def _numeric_classes(
+    spec: LayerSpec, values: pd.Series, style: Palettes
+) -> tuple[list[ClassPlan], NDArray[np.int64]]:
+    column = COLUMNS[str(spec.value)]
+    numbers = values.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    known = numbers[~np.isnan(numbers)]
+    colours = style.palettes[spec.palette].colours
+    classes: list[ClassPlan] = []
+    class_of = np.full(len(numbers), -1, dtype=np.int64)
+    if len(known) and spec.scheme is not None:
+        limits = class_limits(known, spec.scheme, column.decimals)
+        found = np.searchsorted(np.array(limits), numbers, side="left")
+        class_of = np.where(np.isnan(numbers), -1, found).astype(np.int64)
+        low = math.floor(float(known.min()) * 10**column.decimals) / 10**column.decimals
+        for i, (upper, colour) in enumerate(zip(limits, ramp(colours, len(limits)), strict=True)):
+            lower = limits[i - 1] if i else None
+            classes.append(
+                ClassPlan(
+                    key=f"class_{i + 1}",
+                    label=_class_label(lower, upper, column, low),
+                    colour=colour,
+                    count=int((class_of == i).sum()),
+                    lower=low if lower is None else lower,
+                    upper=upper,
+                )
+            )
+    return classes, class_of
+
+
+def _category_classes(
+    spec: LayerSpec, values: pd.Series, style: Palettes, where: str
+) -> tuple[list[ClassPlan], NDArray[np.int64]]:
+    known = [category.value for category in spec.categories]
+    unknown = sorted(set(values.dropna()) - set(known))
+    if unknown:
+        raise InputError(
+            Fault(where, f"categories among {', '.join(known)}", ", ".join(unknown),
+                  column=str(spec.category), hint="Add them to the layer file")
+        )
+    codes = values.map({value: i for i, value in enumerate(known)})
+    class_of = codes.astype("Int64").to_numpy(dtype=np.int64, na_value=-1)
+    colours = style.palettes[spec.palette].colours
+    kept = [i for i in range(len(known)) if (class_of == i).any()]
+    renumber = {old: new for new, old in enumerate(kept)}
+    class_of = np.array([renumber.get(int(code), -1) for code in class_of], dtype=np.int64)
+    classes = [
+        ClassPlan(
+            key=known[i],
+            label=spec.categories[i].label,
+            colour=colours[i],
+            count=int((class_of == renumber[i]).sum()),
+            category=known[i],
+        )
+        for i in kept
+    ]
+    return classes, class_of
+
+
+def plan_layer(
+    spec: LayerSpec,
+    group: str,
+    frame: gpd.GeoDataFrame,
+    style: Palettes,
+    sources: Mapping[str, str],
+) -> LayerPlan:
+    """Resolve one layer.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+        The declaration.
+    group : str
+        The group it stands in.
+    frame : geopandas.GeoDataFrame
+        Its table.
+    style : Palettes
+        Colours.
+    sources : mapping
+        Citation by source id.
+
+    Raises
+    ------
+    InputError
+        Declared fields that are not the table's columns (both differences listed), values
+        without a declared missing class, unknown categories.
+    """
+    where = f"layers/{spec.id}.yaml"
+    columns = [column for column in frame.columns if column != frame.geometry.name]
+    missing = [name for name in spec.fields if name not in columns]
+    undeclared = [name for name in columns if name not in spec.fields]
+    if missing or undeclared:
+        raise InputError(
+            Fault(where, f"fields equal to the columns of table {spec.table}",
+                  f"not in the table: {', '.join(missing) or 'none'}; "
+                  f"not declared: {', '.join(undeclared) or 'none'}", column="fields")
+        )
+    palette = style.palettes[spec.palette].colours
+    if spec.category:
+        classes, class_of = _category_classes(spec, frame[spec.category], style, where)
+    elif spec.scheme:
+        classes, class_of = _numeric_classes(spec, frame[str(spec.value)], style)
+    else:
+        classes = [ClassPlan("all", spec.title, palette[0], len(frame))]
+        class_of = np.zeros(len(frame), dtype=np.int64)
+    has_no_value = (
+        frame[spec.value].isna().to_numpy() if spec.value else np.zeros(len(frame), dtype=bool)
+    )
+    if (has_no_value | (class_of < 0)).any() and spec.missing is None:
+        raise InputError(
+            Fault(where, "a label for missing values", f"{int(has_no_value.sum())} rows without "
+                  f"{spec.value}", column="missing")
+        )
+    if spec.geometry == "choropleth" and spec.missing is not None:
+        gone = class_of < 0
+        if gone.any():
+            class_of = np.where(gone, len(classes), class_of)
+            classes.append(
+                ClassPlan("missing", spec.missing, style.missing, int(gone.sum()), is_missing=True)
+            )
+    sizes, diameter, top = _sizes(spec, frame)
+    return LayerPlan(
+        id=spec.id,
+        title=spec.title,
+        note=spec.note,
+        group=group,
+        geometry=spec.geometry,
+        table=spec.table,
+        key=table_key(spec.table),
+        value=spec.value,
+        category=spec.category,
+        unit=COLUMNS[spec.value].unit_text if spec.value else None,
+        classes=tuple(classes),
+        class_of=class_of,
+        diameter_mm=diameter,
+        sizes=tuple(sizes),
+        max_value=top,
+        max_mm=spec.symbols.max_mm if spec.symbols else None,
+        missing_mm=spec.symbols.missing_mm if spec.symbols else None,
+        fields=tuple(field_plan(name, role) for name, role in spec.fields.items()),
+        caption=_caption(spec, frame, has_no_value, sources),
+        is_visible=spec.is_visible,
+        has_figure=spec.figure,
+    )
+
+
+def table_key(table: str) -> str:
+    """Return the key column of a released table."""
+    name = f"released_{table}" if f"released_{table}" in TABLES else table
+    return TABLES[name].key[0]
+
+
+def field_plan(name: str, role: str = "popup") -> FieldPlan:
+    """Return how the column `name` is shown.
+
+    Examples
+    --------
+    >>> field_plan("workers_count").unit.en
+    'persons'
+    """
+    spec = COLUMNS[name]
+    prefix = f"{name}."
+    values = {
+        key.removeprefix(prefix): text
+        for key, text in catalogue().items() if key.startswith(prefix)
+    }
+    return FieldPlan(name, spec.kind, spec.label, spec.unit_text, spec.decimals, role, values)
+
+
+def _sizes(
+    spec: LayerSpec, frame: gpd.GeoDataFrame
+) -> tuple[list[SizePlan], NDArray[np.float64], float | None]:
+    """Diameters whose squares are proportional to the value, and three legend entries."""
+    if spec.symbols is None or spec.value is None:
+        return [], np.empty(0), None
+    values = frame[spec.value].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    if np.isnan(values).all():
+        return [], np.full(len(values), spec.symbols.missing_mm), None
+    top = float(np.nanmax(values))
+    diameter = spec.symbols.max_mm * np.sqrt(values / top)
+    diameter = np.where(np.isnan(values), spec.symbols.missing_mm, diameter)
+    decimals = COLUMNS[spec.value].decimals
+    sizes = [
+        SizePlan(value, number_text(value, decimals), spec.symbols.max_mm * math.sqrt(value / top))
+        for value in _legend_values(top)
+    ]
+    return sizes, diameter, top
+
+
+def _legend_values(top: float) -> list[float]:
+    """Return three round values for a size legend, the largest not above `top`."""
+    power = 10 ** math.floor(math.log10(top))
+    first = max(step * power for step in (1, 2, 5) if step * power <= top)
+    return [first / 10, first / 2.5 if str(first)[0] != "2" else first / 2, first]
+
+
+def _caption(
+    spec: LayerSpec, frame: gpd.GeoDataFrame, has_no_value: NDArray[np.bool_],
+    sources: Mapping[str, str],
+) -> Text:
+    parts = []
+    if spec.value:
+        parts.append(t("caption.n", n=int((~has_no_value).sum()), total=len(frame)))
+    else:
+        parts.append(t("caption.count", n=len(frame)))
+    if "status" in frame:
+        kinds = sorted(set(frame.loc[~has_no_value, "status"].dropna()))
+        if kinds:
+            parts.append(t("caption.status", status=_join([t(f"status.{kind}") for kind in kinds])))
+    if spec.value:
+        parts.append(t("caption.uncertainty"))
+    years = sorted(set(frame.loc[~has_no_value, "period"].dropna())) if "period" in frame else []
+    if years and spec.value:
+        shown = same(years[0] if len(years) == 1 else f"{years[0]} … {years[-1]}")
+        parts.append(t("caption.period", period=shown))
+    if "source_ids" in frame:
+        used: dict[str, None] = {}
+        for cell in frame.loc[~has_no_value, "source_ids"].dropna():
+            used.update(dict.fromkeys(part.strip() for part in str(cell).split(";")))
+        cited = [sources[name] for name in used if name in sources]
+        if cited:
+            shown_sources = "; ".join(cited[:3])
+            text = t("caption.source", source=same(shown_sources))
+            if len(cited) > 3:
+                text = t("caption.sources_more", source=same(shown_sources), n=len(cited) - 3)
+            parts.append(text)
+    return Text(**{language: ". ".join(part[language] for part in parts) + "."
+                   for language in LANGUAGES})
+
+
+def _join(texts: Sequence[Text]) -> Text:
+    return Text(**{language: ", ".join(text[language] for text in texts)
+                   for language in LANGUAGES})
+
+
+def spread_points(
+    frame: gpd.GeoDataFrame, key: str, radius_m: pd.Series, crs: CRS
+) -> gpd.GeoDataFrame:
+    """Move points that share one place apart, for drawing only.
+
+    Parameters
+    ----------
+    frame : geopandas.GeoDataFrame
+        Points in EPSG:4326.
+    key : str
+        Column that orders the points of one place, so that the result is always the same.
+    radius_m : pandas.Series
+        Equivalent radius of the unit each point stands for, metres; the points of one place are
+        put on a circle of 0.4 of it.
+    crs : pyproj.CRS
+        Projected CRS (metres).
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The rows with a column ``is_offset``; moved points have True.
+    """
+    moved = frame.copy()
+    moved["is_offset"] = pd.Series(False, index=frame.index, dtype="boolean")
+    xy = shapely.get_coordinates(frame.geometry.to_crs(crs).to_numpy())
+    places = pd.Series([tuple(row) for row in np.round(xy, 2)], index=frame.index)
+    for _, index in places.groupby(places).groups.items():
+        if len(index) < 2:
+            continue
+        ordered = frame.loc[index].sort_values(key).index
+        for turn, row in enumerate(ordered):
+            angle = math.pi / 2 + 2 * math.pi * turn / len(ordered)
+            distance = OFFSET_SHARE * float(radius_m.loc[row])
+            position = frame.index.get_loc(row)
+            xy[position] += distance * np.array([math.cos(angle), math.sin(angle)])
+        moved.loc[index, "is_offset"] = True
+    points = gpd.GeoSeries(shapely.points(xy), index=frame.index, crs=crs).to_crs(GEOGRAPHIC)
+    return moved.set_geometry(points)
+
+
+def plan_atlas(
+    about: Mapping[str, Any],
+    tables: Mapping[str, gpd.GeoDataFrame],
+    sources: pd.DataFrame,
+    catalogue_: LayerCatalogue,
+    crs: CRS,
+) -> AtlasPlan:
+    """Resolve every layer of an area.
+
+    Parameters
+    ----------
+    about : mapping
+        ``about.json`` of the release.
+    tables : mapping
+        Released tables by name; every table a layer names.
+    sources : pandas.DataFrame
+        The sources table.
+    catalogue_ : LayerCatalogue
+        The layer files.
+    crs : pyproj.CRS
+        The area's projected CRS.
+
+    Raises
+    ------
+    InputError
+        Faults of all layers at once.
+    """
+    cited = dict(zip(sources["source_id"], sources["citation"], strict=True))
+    area = about["area"]
+    drawn = {name: _drawable(frame, name, tables, crs) for name, frame in tables.items()}
+    layers, faults = [], []
+    for group in catalogue_.atlas.groups:
+        for name in group.layers:
+            spec = catalogue_.layers[name]
+            if spec.table not in drawn:
+                faults.append(Fault(f"layers/{name}.yaml", f"one of {', '.join(sorted(drawn))}",
+                                    repr(spec.table), column="table"))
+                continue
+            if drawn[spec.table].empty:
+                continue
+            try:
+                layers.append(
+                    plan_layer(spec, group.id, drawn[spec.table], catalogue_.palettes, cited)
+                )
+            except InputError as error:
+                faults += error.faults
+    if faults:
+        raise InputError(faults)
+    village = tables["village"]
+    codes = tuple(area["focus"])
+    inside = village["village_code"].str.startswith(codes) if codes else village["village_code"].notna()
+    moment = about["timestamp"] and datetime.fromisoformat(about["timestamp"])
+    kept = {layer.id for layer in layers}
+    return AtlasPlan(
+        area=area["name"],
+        title=Text(**area["title"]),
+        language=area["language"],
+        crs=crs,
+        build=about["build"],
+        moment=moment or None,
+        groups=tuple(
+            GroupPlan(group.id, group.title, shown) for group in catalogue_.atlas.groups
+            if (shown := tuple(name for name in group.layers if name in kept))
+        ),
+        layers=tuple(layers),
+        tables=drawn,
+        bounds=_bounds(village),
+        focus=_bounds(village[inside]),
+        sources=cited,
+        footer=_footer(about, village, crs, moment or None),
+        style=catalogue_.palettes,
+    )
+
+
+def _drawable(
+    frame: gpd.GeoDataFrame, name: str, tables: Mapping[str, gpd.GeoDataFrame], crs: CRS
+) -> gpd.GeoDataFrame:
+    """Leave units as they are; drop points without a place and spread those that coincide."""
+    if frame.empty or not (frame.geom_type.dropna() == "Point").any():
+        return frame
+    placed = frame[frame.geometry.notna()].reset_index(drop=True)
+    area = pd.concat([
+        tables["village"].set_index("village_name")["area_km2"],
+        tables["district"].set_index("district_name")["area_km2"],
+    ])
+    area = area[~area.index.duplicated()]
+    unit = placed["village_name"].fillna(placed["district_name"])
+    radius = np.sqrt(unit.map(area).astype("Float64").fillna(1.0).astype(float) * 1e6 / math.pi)
+    return spread_points(placed, table_key(name), radius, crs)
+
+
+def _bounds(frame: gpd.GeoDataFrame) -> tuple[float, float, float, float]:
+    west, south, east, north = (float(value) for value in frame.total_bounds)
+    return west, south, east, north
+
+
+def _footer(
+    about: Mapping[str, Any], village: gpd.GeoDataFrame, crs: CRS, moment: datetime | None
+) -> Text:
+    kind = village["boundary_kind"].iloc[0]
+    date = same(moment.date().isoformat()) if moment else t("footer.no_date")
+    return t(
+        "footer",
+        boundaries=t(f"footer.boundaries.{kind}"),
+        crs=same(f"{crs.to_string()}"),
+        build=t(f"footer.build.{about['build']}"),
+        date=date,
+        version=same(about["environment"]["version"]),
+    )
