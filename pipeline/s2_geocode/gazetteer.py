@@ -1,0 +1,393 @@
+"""One index over the places of an area: present and old names, aliases, and their writings.
+
+The tables say which places exist; this module adds the ways a name is written by rule (split and
+joined, short and English compass words, a bare first name) and finds names from folded words,
+exactly or within an edit distance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+import pandas as pd
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from pipeline.contracts.errors import Fault, InputError
+from pipeline.s2_geocode import names
+
+VILLAGE_COLUMNS = (
+    "village_code",
+    "village_name",
+    "district_code",
+    "district_name",
+    "regency_code",
+    "regency_name",
+)
+OLD_NAME_COLUMNS = ("old_name", "village_code", "valid_until", "confidence")
+ALIAS_COLUMNS = ("alias", "level", "code", "note")
+ALIAS_LEVELS = ("village", "district", "regency", "kampung", "landmark", "outside")
+
+# How a name came to stand for its place, the surest first; a surer kind hides a weaker one.
+KINDS = ("exact", "old_name", "alias", "abbreviation", "kampung", "landmark", "stem")
+
+# A cache is emptied when full: bounded memory, and nothing to keep in order.
+_CACHE_LIMIT = 200_000
+_POSTAL_CODE = re.compile(r"\d{5}")
+_TYPED_REGENCY = re.compile(r"^(kota|kabupaten|kab\.?|city of)\s+", re.IGNORECASE)
+
+
+class Village(NamedTuple):
+    """A village and what it lies in."""
+
+    code: str
+    name: str
+    district_code: str
+    district_name: str
+    regency_code: str
+    regency_name: str
+
+
+class Reading(NamedTuple):
+    """One place that a written name may stand for.
+
+    ``level`` is village, district, regency or outside; ``kind`` is one of :data:`KINDS`;
+    ``name`` is the place as officially written (for old names and aliases: that name);
+    ``words`` counts the words of the listed writing.
+    """
+
+    level: str
+    code: str
+    kind: str
+    name: str
+    words: int
+
+
+class Near(NamedTuple):
+    """A listed key within an edit distance of a written one."""
+
+    key: str
+    distance: int
+
+
+def _require(table: pd.DataFrame, name: str, columns: Iterable[str]) -> list[Fault]:
+    """Return one fault for each column that is missing."""
+    return [
+        Fault(name, f"a column {column}", f"columns {', '.join(map(str, table.columns)) or 'none'}")
+        for column in columns
+        if column not in table.columns
+    ]
+
+
+def _text(value: object) -> str:
+    """Return a cell as stripped text, an absent one as the empty string."""
+    return "" if value is None or value is pd.NA or value != value else str(value).strip()
+
+
+def _compass_writings(name: str) -> Iterable[str]:
+    """Yield writings of a name whose last word is a compass word: short ones, English order."""
+    words = [names.fold_word(word) for word in re.findall(r"[^\W\d_]+", name)]
+    joined = "".join(words)
+    for compass, shorts in names.COMPASS.items():
+        base = joined.removesuffix(compass)
+        if base != joined and len(base) >= 4:
+            for short in map(names.fold_word, shorts):
+                yield base + short
+                if len(short) > 3:
+                    yield short + base
+
+
+def _stem(name: str) -> str | None:
+    """Return the first name of a village told apart by a qualifier, if it is long enough."""
+    joined = names.fold(name)
+    for qualifier in names.QUALIFIERS:
+        base = joined.removesuffix(names.fold_word(qualifier))
+        if base != joined and len(base) >= 5:
+            return base
+    return None
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """Index over the villages of one area and the names they are known by.
+
+    Build it with :meth:`from_tables`.
+
+    Attributes
+    ----------
+    villages : mapping of str to Village
+        By village code.
+    districts, regencies : mapping of str to str
+        Official name by code.
+    regency_of : mapping of str to str
+        Regency code by district code.
+    readings : mapping of str to tuple of Reading
+        Places by folded name.
+    postal : mapping of str to frozenset of str
+        Village and district codes by postal code.
+    max_words : int
+        Longest writing to look for, in words.
+    """
+
+    villages: Mapping[str, Village]
+    districts: Mapping[str, str]
+    regencies: Mapping[str, str]
+    regency_of: Mapping[str, str]
+    readings: Mapping[str, tuple[Reading, ...]]
+    postal: Mapping[str, frozenset[str]]
+    max_words: int
+    _keys_by_length: Mapping[int, tuple[str, ...]] = field(repr=False)
+    _near: dict[tuple[str, int], tuple[Near, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _parts: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_tables(
+        cls, village: pd.DataFrame, old_name: pd.DataFrame, alias: pd.DataFrame
+    ) -> Gazetteer:
+        """Build the index.
+
+        Parameters
+        ----------
+        village : DataFrame
+            Columns village_code, village_name, district_code, district_name, regency_code,
+            regency_name; one row a village.
+        old_name : DataFrame
+            Columns old_name, village_code, valid_until, confidence; former names and the present
+            village each belongs to.
+        alias : DataFrame
+            Columns alias, level, code, note; level is village, district, regency, kampung,
+            landmark or outside. `code` is that of the village, district or regency meant, empty
+            for outside. An alias of five digits is a postal code of the village or district.
+
+        Returns
+        -------
+        Gazetteer
+
+        Raises
+        ------
+        InputError
+            Columns missing, codes twice or unknown, levels unknown; all faults at once.
+
+        Examples
+        --------
+        >>> village = pd.DataFrame(
+        ...     [["1.1.1", "Sukamaju", "1.1", "Mekar", "1", "Kota Mekar"]],
+        ...     columns=list(VILLAGE_COLUMNS),
+        ... )
+        >>> old = pd.DataFrame([["Sukasari", "1.1.1", 2014, ""]], columns=list(OLD_NAME_COLUMNS))
+        >>> alias = pd.DataFrame([["Negeri", "outside", "", ""]], columns=list(ALIAS_COLUMNS))
+        >>> gazetteer = Gazetteer.from_tables(village, old, alias)
+        >>> gazetteer.readings["sukasari"][0].kind
+        'old_name'
+        """
+        faults = [
+            *_require(village, "village", VILLAGE_COLUMNS),
+            *_require(old_name, "old_name", OLD_NAME_COLUMNS),
+            *_require(alias, "alias", ALIAS_COLUMNS),
+        ]
+        if faults:
+            raise InputError(faults)
+        villages: dict[str, Village] = {}
+        for row, cells in enumerate(village[list(VILLAGE_COLUMNS)].itertuples(index=False), 2):
+            one = Village(*map(_text, cells))
+            if not all(one):
+                faults.append(Fault("village", "no empty cell", str(tuple(one)), row=row))
+            if one.code in villages:
+                faults.append(Fault("village", "each code once", one.code, row=row))
+            villages[one.code] = one
+        districts = {one.district_code: one.district_name for one in villages.values()}
+        regencies = {one.regency_code: one.regency_name for one in villages.values()}
+        known: dict[str, Mapping[str, object]] = {
+            "village": villages,
+            "district": districts,
+            "regency": regencies,
+        }
+
+        writings: dict[str, dict[tuple[str, str], Reading]] = defaultdict(dict)
+        postal: dict[str, set[str]] = defaultdict(set)
+
+        def add(key: str, level: str, code: str, kind: str, name: str) -> None:
+            if len(key) < 2:
+                return
+            words = len(re.findall(r"[^\W\d_]+", name))
+            held = writings[key].get((level, code))
+            if held is None or KINDS.index(kind) < KINDS.index(held.kind):
+                writings[key][level, code] = Reading(level, code, kind, name, words)
+
+        def add_all(level: str, code: str, kind: str, name: str) -> None:
+            key = names.fold(name)
+            add(key, level, code, kind, name)
+            # Before 1972 the present y was written j.
+            if "y" in key:
+                add(key.replace("y", "j"), level, code, kind, name)
+            for writing in _compass_writings(name):
+                add(writing, level, code, "abbreviation", name)
+
+        for one in villages.values():
+            add_all("village", one.code, "exact", one.name)
+        for code, name in districts.items():
+            add_all("district", code, "exact", name)
+        for code, name in regencies.items():
+            add_all("regency", code, "exact", _TYPED_REGENCY.sub("", name))
+        for row, (name, code) in enumerate(
+            zip(
+                map(_text, old_name["old_name"]), map(_text, old_name["village_code"]), strict=True
+            ),
+            2,
+        ):
+            if code not in villages:
+                faults.append(Fault("old_name", "a code of the village table", repr(code), row=row))
+            else:
+                add_all("village", code, "old_name", name)
+        for row, (name, level, code) in enumerate(
+            zip(
+                map(_text, alias["alias"]),
+                map(_text, alias["level"]),
+                map(_text, alias["code"]),
+                strict=True,
+            ),
+            2,
+        ):
+            if level not in ALIAS_LEVELS:
+                faults.append(
+                    Fault("alias", f"one of {', '.join(ALIAS_LEVELS)}", repr(level), row=row)
+                )
+                continue
+            if level == "outside":
+                add(names.fold(name), "outside", "", "exact", name)
+                continue
+            target = level if level in known else "village"
+            if level in ("kampung", "landmark") and code in districts:
+                target = "district"
+            if code not in known[target]:
+                faults.append(Fault("alias", f"a known {target} code", repr(code), row=row))
+            elif _POSTAL_CODE.fullmatch(name):
+                postal[name].add(code)
+            elif level in ("kampung", "landmark"):
+                add(names.fold(name), target, code, level, name)
+            else:
+                add_all(target, code, "alias", name)
+        if faults:
+            raise InputError(faults)
+
+        listed = [
+            reading
+            for readings in list(writings.values())
+            for reading in readings.values()
+            if reading.level == "village" and reading.kind in ("exact", "old_name")
+        ]
+        for reading in listed:
+            stem = _stem(reading.name)
+            # The stem of a name is no name of its own where such a name exists.
+            if stem and not any(
+                held.level == "village" and held.kind != "stem" for held in writings[stem].values()
+            ):
+                add(stem, "village", reading.code, "stem", reading.name)
+        readings = {key: tuple(held.values()) for key, held in writings.items() if held}
+        by_length: dict[int, list[str]] = defaultdict(list)
+        for key in sorted(readings):
+            if any(reading.kind not in ("stem", "abbreviation") for reading in readings[key]):
+                by_length[len(key)].append(key)
+        longest = max((reading.words for held in readings.values() for reading in held), default=1)
+        return cls(
+            villages=MappingProxyType(villages),
+            districts=MappingProxyType(districts),
+            regencies=MappingProxyType(regencies),
+            regency_of=MappingProxyType(
+                {one.district_code: one.regency_code for one in villages.values()}
+            ),
+            readings=MappingProxyType(readings),
+            postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),
+            max_words=max(4, longest),
+            _keys_by_length=MappingProxyType(
+                {length: tuple(keys) for length, keys in by_length.items()}
+            ),
+        )
+
+    def near(self, key: str, distance: int) -> tuple[Near, ...]:
+        """Find listed keys within an edit distance, the nearest only.
+
+        Parameters
+        ----------
+        key : str
+            Folded name.
+        distance : int
+            Largest number of insertions, deletions, substitutions and swaps of neighbours
+            (optimal string alignment).
+
+        Returns
+        -------
+        tuple of Near
+            All keys at the smallest distance found, in alphabetical order.
+        """
+        held = self._near.get((key, distance))
+        if held is None:
+            found: list[Near] = []
+            for length in range(len(key) - distance, len(key) + distance + 1):
+                keys = self._keys_by_length.get(length)
+                if keys:
+                    found += (
+                        Near(near, int(edits))
+                        for near, edits, _ in process.extract_iter(
+                            key, keys, scorer=OSA.distance, score_cutoff=distance
+                        )
+                    )
+            least = min((near.distance for near in found), default=0)
+            held = tuple(sorted(near for near in found if near.distance == least))
+            if len(self._near) >= _CACHE_LIMIT:
+                self._near.clear()
+            self._near[key, distance] = held
+        return held
+
+    def parts(self, word: str) -> tuple[str, ...]:
+        """Split a word that was written without spaces into role words and names.
+
+        Parameters
+        ----------
+        word : str
+            A folded word that is no name.
+
+        Returns
+        -------
+        tuple of str
+            The parts; the word alone if it is no chain of known ones.
+        """
+        held = self._parts.get(word)
+        if held is None:
+            held = self._split(word) or (word,)
+            if len(self._parts) >= _CACHE_LIMIT:
+                self._parts.clear()
+            self._parts[word] = held
+        return held
+
+    def _split(self, word: str) -> tuple[str, ...] | None:
+        """Split a word into a leading role word or name and a rest that is one or splits too."""
+        if len(word) < 6:
+            return None
+        for cut in range(len(word) - 4, 1, -1):
+            head, rest = word[:cut], word[cut:]
+            is_name = len(head) >= 4 and self._is_full_name(head)
+            if is_name or names.ROLES.get(head) in (
+                "village",
+                "district",
+                "regency",
+                "city",
+                "street",
+            ):
+                if self._is_full_name(rest):
+                    return head, rest
+                further = self._split(rest)
+                if further:
+                    return head, *further
+        return None
+
+    def _is_full_name(self, key: str) -> bool:
+        """Tell whether a key is a listed name, not a mere stem."""
+        return any(reading.kind != "stem" for reading in self.readings.get(key, ()))

@@ -1,0 +1,883 @@
+"""Find the village a name or an address means, from all the evidence in it, and show that evidence.
+
+Every name found in the words is a *mention*: its role word (Desa, Kec., Jl. ...), its spelling and
+what it may stand for give it a weight. The weights of all mentions add up, for each village, as
+log-odds; agreement of a kecamatan or Kota/Kab word adds, contradiction subtracts, nothing is
+filtered out. The weights of all villages and of the other explanations (the kecamatan of the same
+name, a place outside, some other place) are turned into probabilities by the logistic (softmax)
+rule, and a village is given only if its probability reaches :data:`ACCEPT`. What stays below is
+left open with its candidates.
+
+The weights are judgements tuned on generated addresses, not estimates from labelled data; the
+score orders answers by trust and is not a frequency.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pipeline.contracts.errors import InvalidArgument
+from pipeline.s2_geocode import names
+from pipeline.s2_geocode.gazetteer import Gazetteer, Reading
+
+ACCEPT = 0.75
+"""Least probability at which a village is given."""
+
+METHODS = (
+    "exact",
+    "joined",
+    "abbreviation",
+    "old_name",
+    "alias",
+    "kampung",
+    "landmark",
+    "stem",
+    "typo",
+    "district_only",
+    "outside",
+    "ambiguous",
+    "weak",
+    "unmatched",
+)
+"""All values of ``Match.method``; from exact to typo a village is given."""
+
+# Log-odds that a name with this role word names the village the firm is in. A street often leads
+# to the village of its name from another one; a hamlet may bear the name of a village elsewhere.
+_VILLAGE_WEIGHT = {
+    "village": 6.0,
+    "bare": 5.0,
+    "loose": 4.0,
+    "kampung": 3.5,
+    "hamlet": 2.5,
+    "street_tail": 2.5,
+    "district": 3.0,
+    "regency": 2.0,
+    "city": 2.0,
+    "province": 0.0,
+    "street": 1.5,
+    "building": 1.5,
+    "business": 1.5,
+}
+# The same where the name is a kampung or landmark, which is what those role words announce.
+_PLACE_WEIGHT = {**_VILLAGE_WEIGHT, "village": 4.5, "bare": 4.0, "kampung": 4.5, "hamlet": 4.5}
+_PLACE_WEIGHT |= {"business": 2.5, "loose": 4.0}
+_DISTRICT_WEIGHT = {
+    "district": 3.0,
+    "bare": 2.5,
+    "loose": 2.2,
+    "regency": 1.5,
+    "city": 1.5,
+    "street": 0.7,
+    "street_tail": 0.7,
+    "business": 0.7,
+    "building": 0.7,
+    "kampung": 0.7,
+    "hamlet": 0.7,
+    "village": 0.5,
+    "province": 0.0,
+}
+_KIND_PENALTY = {
+    "exact": 0.0,
+    "abbreviation": 0.1,
+    "old_name": 0.2,
+    "alias": 0.2,
+    "kampung": 0.2,
+    "landmark": 0.4,
+    "stem": 2.5,
+}
+_EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "province", "kampung"})
+_PLAIN = frozenset({"bare", "loose"})
+
+_OTHER_PLACE = 2.0  # some place the gazetteer does not hold
+_DISTRICT_CONFLICT = {"district": 1.5, "bare": 1.2, "loose": 1.0}
+_REGENCY_AGREES = 1.0
+_REGENCY_CONFLICT = 1.5
+_IN_AREA = 0.3  # a regency named without Kota or Kab: of little help to tell villages apart
+_REPEATED = 0.7  # the village named a second time in other words
+_WRONG_LEVEL = 0.3  # "Desa" before a kelurahan or the other way round: often so in print
+_POSTAL = 0.4  # a tie-break: far too little to decide alone
+_OUTSIDE = {
+    "regency": 7.0,
+    "city": 7.0,
+    "district": 6.0,
+    "province": 6.0,
+    "bare": 5.5,
+    "loose": 5.0,
+}
+_CLOSE = 3.0  # candidates this much below the best are still named
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where a name or address lies, how surely, and why.
+
+    Attributes
+    ----------
+    village_code, village_name : str or None
+        Given at precision ``village`` only.
+    district_name, regency_name : str or None
+        Given at precision ``village`` and ``district``.
+    precision : str
+        ``village``, ``district`` or ``none``.
+    score : float
+        Between 0 and 1; the trust in the answer at its precision (for open ones: in the first
+        candidate).
+    method : str
+        One of :data:`METHODS`.
+    evidence : str
+        Which words gave what.
+    candidates : str
+        Codes of villages (and districts, where a name may mean one), best first, separated by
+        semicolons.
+    """
+
+    village_code: str | None
+    village_name: str | None
+    district_name: str | None
+    regency_name: str | None
+    precision: str
+    score: float
+    method: str
+    evidence: str
+    candidates: str
+
+
+COLUMNS = tuple(field.name for field in fields(Match))
+"""Columns of the table :func:`geocode_addresses` returns."""
+
+
+class _Mention(NamedTuple):
+    """A name found at words ``start`` to ``end`` after a role word."""
+
+    start: int
+    end: int
+    role: str
+    key: str
+    readings: tuple[Reading, ...]
+    distance: int
+    written: str
+
+
+class _Parsed(NamedTuple):
+    """Mentions of a text and the words that are none, by position, with their role."""
+
+    words: list[str]
+    written: list[str]
+    breaks: list[bool]
+    mentions: list[_Mention]
+    unknown: dict[int, str]
+    postal_codes: tuple[str, ...]
+
+
+def _find(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> tuple[int, str]:
+    """Return the length in words and the key of the longest name that starts at a word; or 0."""
+    readings = gazetteer.readings
+    end = at + 1
+    last = min(len(words), at + gazetteer.max_words)
+    while end < last and not breaks[end]:
+        end += 1
+    while end > at:
+        key = names.fold_word("".join(words[at:end])) if end - at > 1 else words[at]
+        if key in readings:
+            return end - at, key
+        end -= 1
+    return 0, ""
+
+
+def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
+    """Find the exact mentions in a text."""
+    cut = names.split_words(text)
+    words, written, breaks = list(cut.words), list(cut.written), list(cut.breaks)
+    roles = names.ROLES
+    mentions: list[_Mention] = []
+    unknown: dict[int, str] = {}
+    role: str | None = None  # of the last role word, while it lasts
+    fresh = False  # no word has followed the role word yet
+    offset = 0  # unknown words since a street word
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS):
+            role, offset = None, 0
+        word_role = roles.get(word)
+        length, key = _find(gazetteer, words, breaks, at)
+        if word_role is not None and length == 1:
+            # A role word that is also a name ("Dukuh") is a name where nothing follows it.
+            followed = at + 1 < len(words) and not breaks[at + 1] and words[at + 1] not in roles
+            if followed and role not in ("village", "district"):
+                length = 0
+        if word_role is not None and length == 0:
+            if not (role in ("kampung", "hamlet") and word_role == "business"):
+                if role == "regency" and fresh and word_role == "city":
+                    word_role = None
+                role, fresh, offset = word_role, True, 0
+            at += 1
+            continue
+        if length == 0:
+            if word in names.FILLERS:
+                at += 1
+                continue
+            parts = gazetteer.parts(word) if word_role is None else (word,)
+            if len(parts) > 1:
+                words[at : at + 1] = parts
+                written[at : at + 1] = parts
+                breaks[at + 1 : at + 1] = [False] * (len(parts) - 1)
+                continue
+            unknown[at] = role or default
+            if role in ("village", "district", "regency", "city"):
+                role = None
+            offset += 1
+            fresh = False
+            at += 1
+            continue
+        readings = gazetteer.readings[key]
+        end = at + length
+        here = role or default
+        if here == "street" and offset:
+            here = "street_tail"
+        if (
+            end < len(words)
+            and not breaks[end]
+            and words[end] in names.SUFFIX_ROLES
+            and (end + 1 == len(words) or breaks[end + 1])
+        ):
+            here, role = roles[words[end]], None
+            at = end + 1
+        else:
+            at = end
+        mentions.append(
+            _Mention(
+                end - length, end, here, key, readings, 0, " ".join(written[end - length : end])
+            )
+        )
+        # A road is often named by two ends: a further end outside is still the road's.
+        rest_is_street = role == "street" and _only_outside(gazetteer, words, breaks, end)
+        if not rest_is_street:
+            role, offset = None, 0
+        fresh = False
+    return _Parsed(
+        words, written, breaks, _loosen(mentions, unknown, breaks), unknown, cut.postal_codes
+    )
+
+
+def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> bool:
+    """Tell whether the next name in the same run is a place outside and nothing else."""
+    if at >= len(words) or breaks[at]:
+        return False
+    length, key = _find(gazetteer, words, breaks, at)
+    return length > 0 and all(one.level == "outside" for one in gazetteer.readings[key])
+
+
+def _loosen(
+    mentions: list[_Mention], unknown: dict[int, str], breaks: list[bool]
+) -> list[_Mention]:
+    """Mark bare names that have an unknown word beside them as loose."""
+    return [
+        one._replace(role="loose")
+        if one.role == "bare"
+        and (
+            (one.start - 1 in unknown and not breaks[one.start])
+            or (one.end in unknown and not breaks[one.end])
+        )
+        else one
+        for one in mentions
+    ]
+
+
+def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
+    """Add mentions of listed names within an edit distance of words that are no name."""
+    words, breaks, unknown = parsed.words, parsed.breaks, parsed.unknown
+    taken = {at: one for one in parsed.mentions for at in range(one.start, one.end)}
+    found: list[_Mention] = []
+    for start in range(len(words)):
+        for end in range(start + 1, min(len(words), start + 3) + 1):
+            if end - start > 1 and breaks[end - 1]:
+                break
+            span = range(start, end)
+            if any(words[at] in names.ROLES for at in span if at not in taken):
+                break
+            if not any(at in unknown for at in span):
+                continue
+            key = names.fold_word("".join(words[start:end]))
+            if len(key) < 5:
+                continue
+            # Names inside the span give way only if they are no more than a part of it.
+            inside = {taken[at] for at in span if at in taken}
+            if any(
+                one.start < start
+                or one.end > end
+                or (one.distance == 0 and not _is_weak(one) and len(one.key) + 4 > len(key))
+                for one in inside
+            ):
+                continue
+            for near in gazetteer.near(key, 1 if len(key) < 8 else 2):
+                if end - start > 1 and near.distance >= 2 and len(near.key) < 10:
+                    continue
+                role = unknown.get(start) or next(unknown[at] for at in span if at in unknown)
+                if inside:
+                    role = min(inside).role if start not in unknown else role
+                found.append(
+                    _Mention(
+                        start,
+                        end,
+                        role,
+                        near.key,
+                        gazetteer.readings[near.key],
+                        near.distance,
+                        " ".join(parsed.written[start:end]),
+                    )
+                )
+    if not found:
+        return parsed
+    found.sort(key=lambda one: (one.distance, one.start - one.end, one.start))
+    kept: list[_Mention] = []
+    for one in found:
+        clash = [held for held in kept if held.start < one.end and one.start < held.end]
+        same = all(
+            held.start == one.start and held.end == one.end and held.distance == one.distance
+            for held in clash
+        )
+        if same:
+            kept.append(one)
+    exact = [
+        held
+        for held in parsed.mentions
+        if not any(one.start < held.end and held.start < one.end for one in kept)
+    ]
+    covered = {at for one in kept for at in range(one.start, one.end)}
+    rest = {at: role for at, role in unknown.items() if at not in covered}
+    mentions = sorted([*exact, *kept])
+    return parsed._replace(mentions=mentions, unknown=rest)
+
+
+def _is_weak(mention: _Mention) -> bool:
+    """Tell whether a mention is a stem or a regency: a first word of many longer names."""
+    return all(
+        one.kind == "stem" or one.level in ("regency", "outside") for one in mention.readings
+    )
+
+
+class _Evidence(NamedTuple):
+    """What one mention says about a village, district or regency."""
+
+    mention: int
+    weight: float
+    reading: Reading
+
+
+def _typo_penalty(mention: _Mention) -> float:
+    """Return what the edit distance of a mention costs: more for short names."""
+    if mention.distance == 0:
+        return 0.0
+    if mention.distance == 1:
+        return 1.2 if len(mention.key) > 5 else 2.0
+    return 3.5
+
+
+@dataclass(slots=True)
+class _Case:
+    """All evidence of one address, sorted by what it is about."""
+
+    villages: dict[str, list[_Evidence]]
+    districts: list[_Evidence]
+    regencies: list[tuple[int, str, tuple[Reading, ...]]]
+    outside: list[_Evidence]
+    unknown_regency: bool
+
+
+def _regency_kind(name: str) -> str:
+    """Return whether a regency is called city or regency by its official name."""
+    first = name.split(maxsplit=1)[0].lower() if name else ""
+    return "city" if first == "kota" else "regency"
+
+
+def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
+    """Sort the readings of all mentions by level."""
+    case = _Case({}, [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
+    for number, one in enumerate(parsed.mentions):
+        levels = {reading.level for reading in one.readings}
+        typo = _typo_penalty(one)
+        regencies: list[Reading] = []
+        for reading in one.readings:
+            cost = typo + _KIND_PENALTY[reading.kind]
+            if reading.level == "village":
+                table = (
+                    _PLACE_WEIGHT if reading.kind in ("kampung", "landmark") else _VILLAGE_WEIGHT
+                )
+                weight = table[one.role]
+                if (one.role == "district" and "district" in levels) or (
+                    one.role in ("regency", "city", "province") and levels & {"regency", "outside"}
+                ):
+                    weight = 0.0
+                case.villages.setdefault(reading.code, []).append(
+                    _Evidence(number, weight - cost, reading)
+                )
+            elif reading.level == "district":
+                weight = _DISTRICT_WEIGHT[one.role] - 0.5 * typo
+                if weight > 0:
+                    case.districts.append(_Evidence(number, weight, reading))
+            elif reading.level == "regency":
+                regencies.append(reading)
+            elif one.role in _OUTSIDE and (
+                levels == {"outside"} or one.role in ("regency", "city", "province")
+            ):
+                weight = _OUTSIDE[one.role] - typo
+                case.outside.append(_Evidence(number, weight, reading))
+        if regencies and one.role not in ("street", "street_tail", "building"):
+            typed = [
+                reading
+                for reading in regencies
+                if one.role == _regency_kind(gazetteer.regencies[reading.code])
+            ]
+            explicit = one.role in ("regency", "city")
+            case.regencies.append(
+                (number, "explicit" if explicit else "bare", tuple(typed or regencies))
+            )
+    return case
+
+
+class _Weighed(NamedTuple):
+    """A village with its summed weight and the evidence used."""
+
+    weight: float
+    code: str
+    name: _Evidence
+    district: _Evidence | None
+    notes: tuple[str, ...]
+
+
+def _weigh_village(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, code: str, held: list[_Evidence]
+) -> _Weighed:
+    """Sum the evidence for one village."""
+    village = gazetteer.villages[code]
+    best = max(held, key=lambda one: one.weight)
+    own = {one.mention for one in held}
+    weight = best.weight
+    notes: list[str] = []
+    # The same village in other words (an old and the present name) is a second witness.
+    others = {one.mention for one in held if one.mention != best.mention and one.weight > 0}
+    weight += min(_REPEATED * len(others), 2 * _REPEATED)
+
+    agreeing: _Evidence | None = None
+    against: _Evidence | None = None
+    for one in case.districts:
+        if one.reading.code == village.district_code:
+            if one.mention != best.mention and (agreeing is None or one.weight > agreeing.weight):
+                agreeing = one
+        elif (
+            one.mention not in own
+            and parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+            and (against is None or one.weight > against.weight)
+        ):
+            against = one
+    if agreeing is not None:
+        weight += agreeing.weight
+    elif against is not None:
+        role = parsed.mentions[against.mention].role
+        weight -= _DISTRICT_CONFLICT[role]
+        if gazetteer.regency_of[against.reading.code] != village.regency_code:
+            weight -= 0.5
+        notes.append(
+            f"conflict: kecamatan {against.reading.name} stated, village is in "
+            f"{village.district_name}"
+        )
+    for number, how, readings in case.regencies:
+        if number in own:
+            continue
+        codes = {one.code for one in readings}
+        if village.regency_code in codes:
+            weight += _REGENCY_AGREES if len(codes) < len(gazetteer.regencies) else _IN_AREA
+        else:
+            weight -= _REGENCY_CONFLICT if how == "explicit" else 0.5
+            notes.append(
+                f"conflict: {gazetteer.regencies[readings[0].code]} stated, village is in "
+                f"{village.regency_name}"
+            )
+    if case.outside:
+        weight -= 1.5 if agreeing is None else 0.0
+        notes.append(f"conflict: {case.outside[0].reading.name} outside the area named")
+    for postal in parsed.postal_codes:
+        places = gazetteer.postal.get(postal)
+        if places is not None and not places.isdisjoint((code, village.district_code)):
+            weight += _POSTAL
+    mention = parsed.mentions[best.mention]
+    if mention.role == "village" and len(code) > 4:
+        role_word = parsed.words[mention.start - 1] if mention.start else ""
+        is_desa = role_word[:1] == "d"
+        if code[-4] in "12" and is_desa != (code[-4] == "2"):
+            weight -= _WRONG_LEVEL
+    return _Weighed(weight, code, best, agreeing, tuple(notes))
+
+
+def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
+    """Combine the evidence of the mentions; also say whether a look at typos can be spared."""
+    case = _sort_evidence(gazetteer, parsed)
+    weighed = sorted(
+        (
+            _weigh_village(gazetteer, parsed, case, code, held)
+            for code, held in case.villages.items()
+            if any(one.weight > 0 for one in held)
+        ),
+        key=lambda one: (-one.weight, one.code),
+    )
+    in_area = any(
+        parsed.mentions[one.mention].role in _DISTRICT_CONFLICT for one in case.districts
+    ) or any(how == "explicit" for _, how, _ in case.regencies)
+    outside = max((one.weight for one in case.outside), default=-math.inf)
+    if case.unknown_regency:
+        outside = max(outside, 5.0)
+    if in_area or case.regencies:
+        outside -= 3.0 if in_area else 1.5
+
+    best = weighed[0] if weighed else None
+    rivals = [one.weight for one in weighed[1:]]
+    # A bare name that is also a kecamatan's may mean just that, unless it served as such.
+    namesakes: dict[str, float] = {}
+    for one in case.districts:
+        mention = parsed.mentions[one.mention]
+        if mention.role not in _PLAIN and mention.role not in ("street", "street_tail"):
+            continue
+        if not any(r.level == "village" and r.kind != "stem" for r in mention.readings):
+            continue
+        if best is not None and one.mention != best.name.mention:
+            continue
+        value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
+        for number, how, readings in case.regencies:
+            regency = gazetteer.regency_of[one.reading.code]
+            if number == one.mention:
+                continue
+            if all(r.code != regency for r in readings):
+                value -= _REGENCY_CONFLICT if how == "explicit" else 0.5
+            else:
+                value += _REGENCY_AGREES if len(readings) < len(gazetteer.regencies) else _IN_AREA
+        for other in case.districts:
+            if (
+                other.mention != one.mention
+                and other.reading.code != one.reading.code
+                and parsed.mentions[other.mention].role in _DISTRICT_CONFLICT
+            ):
+                value -= 1.5
+        namesakes[one.reading.code] = max(value, namesakes.get(one.reading.code, -math.inf))
+    rivals += namesakes.values()
+    rivals += [_OTHER_PLACE, outside]
+
+    if best is not None:
+        probability = 1.0 / (1.0 + sum(math.exp(rival - best.weight) for rival in rivals))
+        if probability >= ACCEPT:
+            settled = (
+                best.district is not None
+                and probability > 0.9
+                and parsed.mentions[best.name.mention].role not in ("street", "street_tail")
+            )
+            return _village_match(gazetteer, parsed, weighed, namesakes, probability), settled
+        if outside > best.weight:
+            return _outside_match(parsed, case, weighed, outside), False
+        return _open_match(gazetteer, parsed, case, weighed, namesakes, probability), False
+    if outside > 0 and (case.outside or not case.districts):
+        return _outside_match(parsed, case, weighed, outside), False
+    return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0), False
+
+
+def _say(parsed: _Parsed, evidence: _Evidence) -> str:
+    """Tell in words what a mention was read as."""
+    mention = parsed.mentions[evidence.mention]
+    how = f"typo {mention.distance}" if mention.distance else evidence.reading.kind
+    role = "" if mention.role in _PLAIN else f"{mention.role.replace('_', ' ')} "
+    return f'{role}"{mention.written}" = {evidence.reading.name} ({how})'
+
+
+def _say_district(parsed: _Parsed, evidence: _Evidence) -> str:
+    """Tell in words which kecamatan was named."""
+    return f"{_say(parsed, evidence)}, a district"
+
+
+def _say_regencies(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> Iterator[str]:
+    """Tell in words which regencies were named."""
+    for number, _, readings in case.regencies:
+        written = parsed.mentions[number].written
+        stated = " or ".join(gazetteer.regencies[one.code] for one in readings)
+        yield f'"{written}" = {stated}'
+
+
+def _candidates(weighed: Sequence[_Weighed], namesakes: dict[str, float]) -> list[str]:
+    """Return the codes near the best one, best first."""
+    all_of_them = [(one.weight, one.code) for one in weighed]
+    all_of_them += [(weight, code) for code, weight in namesakes.items()]
+    all_of_them.sort(key=lambda one: -one[0])
+    top = all_of_them[0][0] if all_of_them else 0.0
+    return [code for weight, code in all_of_them if weight > max(top - _CLOSE, 0.0)][:10]
+
+
+def _method(parsed: _Parsed, name: _Evidence) -> str:
+    """Name the way the village's name was read."""
+    mention = parsed.mentions[name.mention]
+    if mention.distance:
+        return "typo"
+    if name.reading.kind == "exact" and mention.end - mention.start != name.reading.words:
+        return "joined"
+    return name.reading.kind
+
+
+def _village_match(
+    gazetteer: Gazetteer,
+    parsed: _Parsed,
+    weighed: Sequence[_Weighed],
+    namesakes: dict[str, float],
+    probability: float,
+) -> Match:
+    """Write the answer for a village."""
+    best = weighed[0]
+    village = gazetteer.villages[best.code]
+    said = [_say(parsed, best.name)]
+    if village.name != best.name.reading.name:
+        said[0] += f" in present {village.name}"
+    if best.district is not None:
+        said.append(_say_district(parsed, best.district))
+    said += best.notes
+    return Match(
+        village.code,
+        village.name,
+        village.district_name,
+        village.regency_name,
+        "village",
+        round(probability, 3),
+        _method(parsed, best.name),
+        "; ".join(said),
+        ";".join(_candidates(weighed, namesakes)),
+    )
+
+
+def _outside_match(
+    parsed: _Parsed, case: _Case, weighed: Sequence[_Weighed], outside: float
+) -> Match:
+    """Write the answer for a place outside the area."""
+    if case.outside:
+        said = _say(parsed, max(case.outside, key=lambda one: one.weight)) + ", outside the area"
+    else:
+        at = next(at for at, role in parsed.unknown.items() if role in ("regency", "city"))
+        said = f'{parsed.unknown[at]} "{parsed.written[at]}" is not in the area'
+    rivals = [_OTHER_PLACE, *(one.weight for one in weighed)]
+    probability = 1.0 / (1.0 + sum(math.exp(rival - outside) for rival in rivals))
+    return Match(None, None, None, None, "none", round(probability, 3), "outside", said, "")
+
+
+def _open_match(
+    gazetteer: Gazetteer,
+    parsed: _Parsed,
+    case: _Case,
+    weighed: Sequence[_Weighed],
+    namesakes: dict[str, float],
+    probability: float,
+) -> Match:
+    """Write the answer where no village is sure: the kecamatan if that is, and the candidates."""
+    codes = _candidates(weighed, namesakes)
+    villages = [code for code in codes if code in gazetteer.villages]
+    said = [_say(parsed, one.name) for one in weighed if one.code in codes]
+    district, trust, how = _only_district(gazetteer, parsed, case, codes)
+    said += how
+    said += _say_regencies(gazetteer, parsed, case)
+    for at, role in parsed.unknown.items():
+        if role in ("village", "kampung"):
+            said.append(f'{role} "{parsed.written[at]}" is not in the gazetteer')
+    close = [one for one in weighed if one.weight > weighed[0].weight - _CLOSE]
+    ambiguous = len(codes) > 1 and (len(close) > 1 or bool(namesakes))
+    if district is not None:
+        method = "ambiguous" if villages and ambiguous else "district_only"
+        if not villages and district not in codes:
+            codes = [district, *codes]
+        regency = gazetteer.regencies[gazetteer.regency_of[district]]
+        return Match(
+            None,
+            None,
+            gazetteer.districts[district],
+            regency,
+            "district",
+            round(trust, 3),
+            method,
+            "; ".join(dict.fromkeys(said)),
+            ";".join(codes),
+        )
+    method = "ambiguous" if ambiguous else "weak" if villages else "unmatched"
+    return Match(
+        None,
+        None,
+        None,
+        None,
+        "none",
+        round(probability, 3) if codes else 0.0,
+        method,
+        "; ".join(dict.fromkeys(said)),
+        ";".join(codes),
+    )
+
+
+def _only_district(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, codes: Sequence[str]
+) -> tuple[str | None, float, list[str]]:
+    """Return the kecamatan that is sure though the village is not, its trust, and why."""
+    stated = [
+        one for one in case.districts if parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+    ]
+    if not stated:
+        return None, 0.0, []
+    best = max(stated, key=lambda one: one.weight)
+    code = best.reading.code
+    said = [_say_district(parsed, best)]
+    if any(one.reading.code != code and one.weight > best.weight - 0.5 for one in stated):
+        return None, 0.0, [*said, "conflict: two kecamatan stated"]
+    # A bare name that may be a village elsewhere says nothing sure about the kecamatan.
+    if parsed.mentions[best.mention].role in _PLAIN:
+        own = {
+            reading.code
+            for reading in parsed.mentions[best.mention].readings
+            if reading.level == "village" and reading.kind != "stem"
+        }
+        if any(gazetteer.villages[one].district_code != code for one in own if one in codes):
+            return None, 0.0, said
+    trust = 0.95 if parsed.mentions[best.mention].role == "district" else 0.85
+    regency = gazetteer.regency_of[code]
+    for number, how, readings in case.regencies:
+        if number != best.mention and all(one.code != regency for one in readings):
+            trust -= 0.3 if how == "explicit" else 0.1
+            said.append(
+                f"conflict: {gazetteer.regencies[readings[0].code]} stated, kecamatan is in "
+                f"{gazetteer.regencies[regency]}"
+            )
+    return code, max(trust, 0.1), said
+
+
+_NOTHING = Match(None, None, None, None, "none", 0.0, "unmatched", "no text", "")
+
+
+def _join(first: _Parsed, second: _Parsed) -> _Parsed:
+    """Put the words of a further column behind those of the first."""
+    shift = len(first.words)
+    moved = [one._replace(start=one.start + shift, end=one.end + shift) for one in second.mentions]
+    return _Parsed(
+        first.words + second.words,
+        first.written + second.written,
+        first.breaks + second.breaks,
+        first.mentions + moved,
+        first.unknown | {at + shift: role for at, role in second.unknown.items()},
+        first.postal_codes + second.postal_codes,
+    )
+
+
+def _geocode(
+    gazetteer: Gazetteer, address: str | None, district: str | None, regency: str | None
+) -> Match:
+    """Geocode one address with its further columns."""
+    parsed: _Parsed | None = None
+    for text, default in ((address, "bare"), (district, "district"), (regency, "regency")):
+        if text is None or text != text or not str(text).strip():
+            continue
+        one = _parse(gazetteer, str(text), default)
+        parsed = one if parsed is None else _join(parsed, one)
+    if parsed is None:
+        return _NOTHING
+    match, settled = _resolve(gazetteer, parsed)
+    if settled or not parsed.unknown:
+        return match
+    near = _add_near(gazetteer, parsed)
+    return match if near is parsed else _resolve(gazetteer, near)[0]
+
+
+def match_place(
+    gazetteer: Gazetteer, name: str, district: str | None = None, regency: str | None = None
+) -> Match:
+    """Find the village of a clean place name, as printed in a published table.
+
+    Parameters
+    ----------
+    gazetteer : Gazetteer
+        Index of the area.
+    name : str
+        Village, old village or kampung name.
+    district, regency : str, optional
+        Kecamatan and Kota or Kabupaten the table states.
+
+    Returns
+    -------
+    Match
+
+    Examples
+    --------
+    >>> from pipeline.s2_geocode.gazetteer import ALIAS_COLUMNS, OLD_NAME_COLUMNS, VILLAGE_COLUMNS
+    >>> village = pd.DataFrame(
+    ...     [["1.1.1", "Sukamaju", "1.1", "Mekar", "1", "Kota Mekar"]],
+    ...     columns=list(VILLAGE_COLUMNS),
+    ... )
+    >>> old = pd.DataFrame([["Sukasari", "1.1.1", 2014, ""]], columns=list(OLD_NAME_COLUMNS))
+    >>> gazetteer = Gazetteer.from_tables(village, old, pd.DataFrame(columns=list(ALIAS_COLUMNS)))
+    >>> match = match_place(gazetteer, "Suka Sari")
+    >>> match.village_name, match.method, match.evidence
+    ('Sukamaju', 'old_name', '"Suka Sari" = Sukasari (old_name) in present Sukamaju')
+    """
+    return _geocode(gazetteer, name, district, regency)
+
+
+def geocode_addresses(
+    gazetteer: Gazetteer,
+    addresses: Sequence[str | None],
+    *,
+    district: Sequence[str | None] | None = None,
+    regency: Sequence[str | None] | None = None,
+) -> pd.DataFrame:
+    """Geocode addresses, one row each.
+
+    Parameters
+    ----------
+    gazetteer : Gazetteer
+        Index of the area.
+    addresses : sequence of str or None
+        N addresses as printed.
+    district, regency : sequence of str or None, optional
+        N kecamatan and Kota or Kabupaten from columns of their own.
+
+    Returns
+    -------
+    DataFrame
+        N rows in the order of the addresses with the columns :data:`COLUMNS`. Memory grows with
+        N only by this table; call it on parts of a register to bound it.
+
+    Raises
+    ------
+    InvalidArgument
+        A further column has not N entries.
+
+    Examples
+    --------
+    >>> from pipeline.s2_geocode.gazetteer import ALIAS_COLUMNS, OLD_NAME_COLUMNS, VILLAGE_COLUMNS
+    >>> village = pd.DataFrame(
+    ...     [["1.1.1", "Sukamaju", "1.1", "Mekar", "1", "Kota Mekar"]],
+    ...     columns=list(VILLAGE_COLUMNS),
+    ... )
+    >>> old = pd.DataFrame(columns=list(OLD_NAME_COLUMNS))
+    >>> gazetteer = Gazetteer.from_tables(village, old, pd.DataFrame(columns=list(ALIAS_COLUMNS)))
+    >>> table = geocode_addresses(gazetteer, ["Ds. Soekamadjoe RT 1/2, Kec. Mekar", "Kec. Mekar"])
+    >>> table[["village_name", "precision", "method"]].values.tolist()
+    [['Sukamaju', 'village', 'exact'], [None, 'district', 'district_only']]
+    """
+    for label, column in (("district", district), ("regency", regency)):
+        if column is not None and len(column) != len(addresses):
+            raise InvalidArgument(
+                f"{label}: expected {len(addresses)} entries, one for each address, found "
+                f"{len(column)}. Pass the column of the same table."
+            )
+    nothing: Iterable[Any] = [None] * len(addresses)
+    rows = [
+        _geocode(gazetteer, *cells)
+        for cells in zip(addresses, district or nothing, regency or nothing, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            name: pd.Series([getattr(row, name) for row in rows], dtype=kind)
+            for name, kind in ((name, float if name == "score" else object) for name in COLUMNS)
+        }
+    )

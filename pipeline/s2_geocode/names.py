@@ -1,0 +1,230 @@
+"""Fold Indonesian place names to one spelling and cut addresses into words with roles.
+
+Two writings of one name (``Simbang Kulon`` and ``SIMBANGKULON``, ``Kradjan`` and ``Krajan``,
+``Banyuurip`` and ``Banyurip``) fold to one key, so that everything after this module compares
+plain strings. The module knows the language of addresses, not the places of any area.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+# Spelling before 1972 (van Ophuijsen and Soewandi) and romanised Javanese, to present spelling;
+# order matters: a digraph is replaced before the letters it leaves behind are looked at.
+_SPELLING = (
+    ("oe", "u"),
+    ("dj", "j"),
+    ("tj", "c"),
+    ("nj", "ny"),
+    ("sj", "sy"),
+    ("dh", "d"),
+    ("th", "t"),
+    ("iya", "ia"),
+    ("iyo", "io"),
+    ("uwa", "ua"),
+    ("uwe", "ue"),
+    ("uwi", "ui"),
+)
+_DOUBLED = re.compile(r"(.)\1+")
+
+
+@lru_cache(maxsize=65_536)
+def fold_word(word: str) -> str:
+    """Fold one word: lower case, no accents, present spelling, no doubled letter.
+
+    Parameters
+    ----------
+    word : str
+        A run of letters; other characters are kept as they are.
+
+    Returns
+    -------
+    str
+        The folded word, the same for all accepted spellings.
+
+    Examples
+    --------
+    >>> fold_word("Banjoeurip"), fold_word("KADJEN"), fold_word("Krapyak")
+    ('banyurip', 'kajen', 'krapyak')
+    """
+    text = word.lower()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    for old, new in _SPELLING:
+        if old in text:
+            text = text.replace(old, new)
+    return _DOUBLED.sub(r"\1", text)
+
+
+def _roles(**words: str) -> dict[str, str]:
+    """Turn ``role="word word"`` into a mapping from each folded word to its role."""
+    return {fold_word(word): role for role, listed in words.items() for word in listed.split()}
+
+
+def _words(listed: str) -> frozenset[str]:
+    """Fold the words of a list."""
+    return frozenset(fold_word(word) for word in listed.split())
+
+
+ROLES = MappingProxyType(
+    _roles(
+        village="desa ds des dsa kel kelurahan klurahan kelrahan lurah kl village",
+        district="kec kecamatan kcamatan kecamtan kcmtn kecmatan district subdistrict",
+        regency="kab kabupaten kabupatn kbupaten regency",
+        city="kota kotamadya kodya kotamdya city",
+        province="prov provinsi propinsi province",
+        kampung="kampung kp kpg kamp",
+        hamlet="dukuh dk dkh dukuhan dusun dsn pedukuhan pedukuan lingkungan lingk",
+        street="jl jln jalan jlan jaln gg gang gng lorong street road lane",
+        building="perum perumahan prum perumnas komplek kompleks komp kompl griya ruko blok blk "
+        "gedung lantai",
+        business="batik toko butik grosir pasar psr pusat sentra galeri gallery konveksi pabrik "
+        "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd smp sma smk "
+        "stasiun terminal rumah hotel bank outlet kios warung industri tenun kerajinan umkm shop "
+        "store center bordir sablon printing garmen",
+    )
+)
+"""Words that say what the next name is; keys are folded words."""
+
+SUFFIX_ROLES = _words("village district subdistrict regency city kota")
+"""Role words that may stand after their name (``Wiradesa District``-like word order)."""
+
+NUMBER_WORDS = _words("rt rw rtrw no nomor nmr nmor num km kav telp tlp hp wa fax")
+"""Words that announce a number; like numbers they end a name."""
+
+FILLERS = _words(
+    "raya besar dan di of the eks ex bekas lama depan belakang samping sebelah dekat utama "
+    "sebrang seberang nama alamat kode pos kodepos indonesia id tulis cap"
+)
+"""Words that neither name nor end anything."""
+
+_ROMAN = frozenset(["ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii"])
+
+COMPASS = MappingProxyType(
+    {
+        "utara": ("ut", "utr", "north"),
+        "selatan": ("sel", "slt", "sltn", "south"),
+        "barat": ("bar", "brt", "west"),
+        "timur": ("tim", "tmr", "tmur", "east"),
+        "tengah": ("teng", "tgh", "central"),
+        "kulon": ("kul", "kln"),
+        "wetan": ("wet", "wtn"),
+        "kidul": ("kid", "kdl"),
+        "lor": ("lr",),
+    }
+)
+"""Compass words of Indonesian and Javanese with the short and English forms seen in print."""
+
+QUALIFIERS = (*COMPASS, "ageng", "alit", "gede", "cilik")
+"""Words that tell apart villages sharing a first name; a bare first name leaves them open."""
+
+
+def fold(name: str) -> str:
+    """Fold a name to its key: the folded letters of all its words, joined.
+
+    Parameters
+    ----------
+    name : str
+        A place name in any spelling and spacing.
+
+    Returns
+    -------
+    str
+        Letters only; empty if the name has none.
+
+    Examples
+    --------
+    >>> fold("Simbang Kulon") == fold("SIMBANGKULON") == fold("Simbang-Koelon")
+    True
+    """
+    return fold_word("".join(_LETTERS.findall(name)))
+
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+# A word, a number, or a sign that ends a name. Dots, quotes, colons, ampersands and hyphens only
+# divide words: "Kel.Kauman", "Api-Api".
+_TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s.'’`\"“”:&–-]")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# An Open Location Code, short or full, says nothing by its letters.
+_PLUS_CODE = re.compile(r"\b[2-9CFGHJMPQRVWX]{2,8}\+[2-9CFGHJMPQRVWX]{0,3}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The folded words of one address.
+
+    Parameters
+    ----------
+    words : tuple of str
+        Folded words in order; numbers and signs are gone.
+    written : tuple of str
+        The same words as printed.
+    breaks : tuple of bool
+        Whether a sign or number stood before the word, so that no name crosses it.
+    postal_codes : tuple of str
+        Five-digit numbers met.
+    """
+
+    words: tuple[str, ...]
+    written: tuple[str, ...]
+    breaks: tuple[bool, ...]
+    postal_codes: tuple[str, ...]
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Yield words, numbers and signs of a text, with words run together set apart again."""
+    if "+" in text:
+        text = _PLUS_CODE.sub(",", text)
+    if not (text.islower() or text.isupper()):
+        text = _CAMEL.sub(" ", text)
+    return iter(_TOKEN.findall(text))
+
+
+def split_words(text: str) -> Words:
+    """Cut an address into folded words.
+
+    Parameters
+    ----------
+    text : str
+        Address as printed.
+
+    Returns
+    -------
+    Words
+        Words, where names end, and postal codes.
+
+    Examples
+    --------
+    >>> cut = split_words("Jl. Melati No. 3, RT 02/RW 03 Kel.Suka-Maju 51123")
+    >>> cut.words, cut.postal_codes
+    (('jl', 'melati', 'kel', 'suka', 'maju'), ('51123',))
+    >>> cut.breaks
+    (True, False, True, False, False)
+    """
+    words: list[str] = []
+    written: list[str] = []
+    breaks: list[bool] = []
+    postal: list[str] = []
+    pending = True
+    for token in _tokens(text):
+        first = token[0]
+        if first.isalpha():
+            word = fold_word(token)
+            if word in NUMBER_WORDS or word in _ROMAN:
+                pending = True
+            else:
+                words.append(word)
+                written.append(token)
+                breaks.append(pending)
+                pending = False
+        else:
+            pending = True
+            if len(token) == 5 and token.isdecimal() and first != "0":
+                postal.append(token)
+    return Words(tuple(words), tuple(written), tuple(breaks), tuple(postal))
