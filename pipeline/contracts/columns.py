@@ -14,6 +14,22 @@ from pipeline.contracts.text import Text
 
 Kind = Literal["text", "whole", "real", "flag", "geometry"]
 
+_UNITS = {
+    "villages": Text(id="desa/kelurahan", en="villages"),
+    "km²": Text(id="km²", en="km²"),
+    "°": Text(id="°", en="°"),
+    "m": Text(id="m", en="m"),
+    "%": Text(id="%", en="%"),
+    "year": None,
+    "": None,
+    "firms": Text(id="unit usaha", en="firms"),
+    "persons": Text(id="orang", en="persons"),
+    "clusters": Text(id="klaster", en="clusters"),
+    "persons per firm": Text(id="orang per unit usaha", en="persons per firm"),
+    "firms per km²": Text(id="unit usaha per km²", en="firms per km²"),
+    "persons per km²": Text(id="orang per km²", en="persons per km²"),
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -25,6 +41,11 @@ class Column:
     meaning: str
     unit: str = ""
     decimals: int = 0
+
+    @property
+    def unit_text(self) -> Text | None:
+        """Return the unit in both languages; None for counts of nothing, codes and years."""
+        return _UNITS[self.unit]
 
 
 def _column(

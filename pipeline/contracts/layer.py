@@ -15,7 +15,7 @@ from pipeline.contracts.text import Text
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 FieldRole = Literal["title", "popup", "hidden"]
-Method = Literal["fisher_jenks", "quantiles", "equal_interval", "pretty"]
+Method = Literal["fisher_jenks", "quantiles", "equal_interval"]
 
 
 class Palette(Strict):
@@ -41,7 +41,7 @@ class Scheme(Strict):
     """How a number becomes classes; breaks are rounded and printed as they are used."""
 
     method: Method | None = Field(
-        default=None, description="Classification of mapclassify, or 'pretty' round breaks."
+        default=None, description="How the class limits are found; see docs/methods.md."
     )
     classes: int = Field(default=5, ge=2, le=7, description="Number of classes wanted.")
     breaks: tuple[float, ...] | None = Field(
@@ -68,7 +68,9 @@ class Symbols(Strict):
     """Proportional symbols: area proportional to the value."""
 
     max_mm: float = Field(gt=0, le=30, description="Diameter of the largest symbol.")
-    missing_mm: float = Field(gt=0, le=10, description="Diameter where no value is published.")
+    missing_mm: float = Field(
+        gt=0, le=10, description="Diameter where no value is published, or where none is shown."
+    )
 
 
 class LayerSpec(Strict):
@@ -99,8 +101,8 @@ class LayerSpec(Strict):
         faults = []
         if self.geometry == "choropleth" and (self.value is None or self.scheme is None):
             faults.append("a choropleth needs value and scheme")
-        if self.geometry == "symbols" and (self.value is None or self.symbols is None):
-            faults.append("symbols need value and symbols")
+        if self.geometry == "symbols" and self.symbols is None:
+            faults.append("symbols need their sizes under 'symbols'")
         if self.geometry == "outline" and (self.value or self.scheme or self.category):
             faults.append("an outline has no value, scheme or category")
         if (self.category is None) != (not self.categories):

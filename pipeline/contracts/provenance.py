@@ -45,7 +45,7 @@ _NAMED_PACKAGES = (
     "pyarrow",
     "folium",
     "matplotlib",
-    "mapclassify",
+    "jenkspy",
 )
 
 

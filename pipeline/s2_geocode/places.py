@@ -8,7 +8,7 @@ precision; a row whose source names only a kecamatan has ``district`` precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -85,35 +85,23 @@ def locate(
     points = inner_points(village, "village_code", crs) | inner_points(
         district, "district_code", crs
     )
-    names = dict(zip(village["village_code"], village["village_name"], strict=True))
+    district_codes = {
+        (row.district_name, row.regency_name): row.district_code for row in district.itertuples()
+    }
     rows, faults = [], []
     for number, row in enumerate(table.to_dict("records"), start=2):
+        if _has_coordinates(row):
+            rows.append(_from_coordinates(row, village))
+            continue
         given = {
             key: None if pd.isna(row.get(key)) else str(row[key])
             for key in ("place_name", "district_name", "regency_name")
         }
-        if _has_coordinates(row):
-            rows.append(_from_coordinates(row, village))
-            continue
         match = match_place(
             gazetteer, given["place_name"] or "", given["district_name"], given["regency_name"]
         )
         faults += _faults(match, given, where, number)
-        code = match.village_code or match.district_code
-        rows.append(
-            {
-                "village_code": match.village_code,
-                "village_name": names.get(match.village_code or ""),
-                "district_code": match.district_code,
-                "regency_code": match.regency_code,
-                "precision": match.precision,
-                "method": match.method,
-                "score": match.score,
-                "evidence": match.evidence,
-                "candidates": ";".join(match.candidates) or None,
-                "geometry": points.get(code) if code else None,
-            }
-        )
+        rows.append(_from_match(match, district_codes, points))
     if faults:
         raise InputError(faults)
     return _joined(table, rows)
@@ -141,6 +129,31 @@ def _joined(table: pd.DataFrame, rows: Sequence[dict[str, object]]) -> gpd.GeoDa
     )
     both = pd.concat([table.reset_index(drop=True), located], axis=1)
     return gpd.GeoDataFrame(both, geometry=[row["geometry"] for row in rows], crs=GEOGRAPHIC)
+
+
+def _from_match(
+    match: Match,
+    district_codes: Mapping[tuple[str | None, str | None], str],
+    points: Mapping[str, shapely.Point],
+) -> dict[str, object]:
+    district = (
+        match.village_code[:8]
+        if match.village_code
+        else district_codes.get((match.district_name, match.regency_name))
+    )
+    code = match.village_code or district
+    return {
+        "village_code": match.village_code,
+        "village_name": match.village_name,
+        "district_code": district,
+        "regency_code": district[:5] if district else None,
+        "precision": match.precision,
+        "method": match.method,
+        "score": match.score,
+        "evidence": match.evidence,
+        "candidates": match.candidates or None,
+        "geometry": points[code] if code else None,
+    }
 
 
 def _has_coordinates(row: dict[str, object]) -> bool:

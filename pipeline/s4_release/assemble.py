@@ -1,4 +1,4 @@
-"""Put stage tables together as the tables that leave the house: one a map layer can be drawn from."""
+"""Put stage tables together as the tables that leave the house, ready to be drawn from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ import geopandas as gpd
 CENTRES = ("batik", "konveksi", "canting", "weaving")
 FACILITIES = ("market", "wastewater_plant", "landmark", "support", "supply")
 _CENTRE_COLUMNS = [
-    "centre_id", "centre_name", "activity", "firms_count", "workers_count", "count", "count_unit",
-    "village_name", "district_name", "regency_name", "precision", "period", "status", "note",
+    "centre_id",
+    "centre_name",
+    "activity",
+    "firms_count",
+    "workers_count",
+    "count",
+    "count_unit",
+    "village_name",
+    "district_name",
+    "regency_name",
+    "precision",
+    "period",
+    "status",
+    "note",
     "source_ids",
 ]
 
@@ -59,9 +71,7 @@ def centres(
 
     named = places[places["activity"].isin(CENTRES)].copy()
     named["centre_id"] = named["place_id"]
-    named["centre_name"] = (
-        named["name"].fillna(named["place_name"]).fillna(named["district_name"])
-    )
+    named["centre_name"] = named["name"].fillna(named["place_name"]).fillna(named["district_name"])
     for column in ("firms_count", "workers_count"):
         named[column] = pd.Series(pd.NA, index=named.index, dtype="Int64")
     unit = named["village_code"].fillna(named["district_code"])
@@ -88,7 +98,19 @@ def facilities(places: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """
     table = places[places["activity"].isin(FACILITIES)].copy()
     table["name"] = table["name"].fillna(table["place_name"]).fillna(table["district_name"])
-    columns = ["place_id", "name", "activity", "count", "count_unit", "village_name",
-               "district_name", "regency_name", "precision", "period", "status", "note",
-               "source_ids"]
+    columns = [
+        "place_id",
+        "name",
+        "activity",
+        "count",
+        "count_unit",
+        "village_name",
+        "district_name",
+        "regency_name",
+        "precision",
+        "period",
+        "status",
+        "note",
+        "source_ids",
+    ]
     return table[[*columns, "geometry"]].reset_index(drop=True)

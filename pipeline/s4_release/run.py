@@ -20,8 +20,15 @@ from pipeline.s4_release.assemble import CENTRES, centres, facilities, unit_tabl
 
 BUILD = "internal"
 UPSTREAM = ("sources", "geocode", "analyse")
-_PASSED = ("facts", "contradictions", "sources", "stakeholders", "network_actors",
-           "specialisations", "old_names")
+_PASSED = (
+    "facts",
+    "contradictions",
+    "sources",
+    "stakeholders",
+    "network_actors",
+    "specialisations",
+    "old_names",
+)
 
 
 def run(paths: Paths, name: str) -> bool:

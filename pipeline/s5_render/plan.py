@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import jenkspy
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -182,8 +183,9 @@ def class_limits(values: NDArray[np.float64], scheme: Scheme, decimals: int) -> 
 
     References
     ----------
-    Rey, S. & Anselin, L. (2010). PySAL. In: Handbook of Applied Spatial Analysis, 175-193
-    (mapclassify's classifiers).
+    Fisher, W. D. (1958). On grouping for maximum homogeneity. Journal of the American
+    Statistical Association 53:789-798. Jenks, G. F. (1977). Optimal data classification for
+    choropleth maps. University of Kansas.
 
     Examples
     --------
@@ -194,21 +196,21 @@ def class_limits(values: NDArray[np.float64], scheme: Scheme, decimals: int) -> 
     if scheme.breaks is not None:
         limits = [value for value in scheme.breaks if value < top]
     else:
-        import mapclassify
-
         k = min(scheme.classes, len(np.unique(values)))
-        if k < 2:
-            return [_round_up(top, decimals)]
-        classifier = {
-            "fisher_jenks": mapclassify.FisherJenks,
-            "quantiles": mapclassify.Quantiles,
-            "equal_interval": mapclassify.EqualInterval,
-            "pretty": mapclassify.PrettyBreaks,
-        }[str(scheme.method)]
-        limits = [float(value) for value in classifier(values, k=k).bins[:-1]]
+        limits = _limits(values, str(scheme.method), k) if k > 1 else []
     rounded = {_round_up(value, decimals) for value in limits}
     highest = _round_up(top, decimals)
     return [*sorted(value for value in rounded if value < highest), highest]
+
+
+def _limits(values: NDArray[np.float64], method: str, k: int) -> list[float]:
+    """Return the `k` - 1 inner limits."""
+    if method == "fisher_jenks":
+        return [float(value) for value in jenkspy.jenks_breaks(values, n_classes=k)[1:-1]]
+    steps = np.arange(1, k) / k
+    if method == "quantiles":
+        return [float(value) for value in np.quantile(values, steps)]
+    return [float(value) for value in values.min() + steps * (values.max() - values.min())]
 
 
 def _round_up(value: float, decimals: int) -> float:
@@ -237,11 +239,11 @@ def _class_label(lower: float | None, upper: float, spec: Column, low_value: flo
         if start == upper:
             return number_text(upper, 0)
         return t("legend.range", low=number_text(start, 0), high=number_text(upper, 0))
-    if lower is None:
-        low = number_text(low_value, spec.decimals)
-        return t("legend.range", low=low, high=number_text(upper, spec.decimals))
-    low = number_text(lower, spec.decimals)
-    return t("legend.above", low=low, high=number_text(upper, spec.decimals))
+    low = number_text(low_value if lower is None else lower, spec.decimals)
+    high = number_text(upper, spec.decimals)
+    if low == high:
+        return high
+    return t("legend.range" if lower is None else "legend.above", low=low, high=high)
 
 
 def _numeric_classes(
@@ -280,8 +282,13 @@ def _category_classes(
     unknown = sorted(set(values.dropna()) - set(known))
     if unknown:
         raise InputError(
-            Fault(where, f"categories among {', '.join(known)}", ", ".join(unknown),
-                  column=str(spec.category), hint="Add them to the layer file")
+            Fault(
+                where,
+                f"categories among {', '.join(known)}",
+                ", ".join(unknown),
+                column=str(spec.category),
+                hint="Add them to the layer file",
+            )
         )
     codes = values.map({value: i for i, value in enumerate(known)})
     class_of = codes.astype("Int64").to_numpy(dtype=np.int64, na_value=-1)
@@ -336,9 +343,13 @@ def plan_layer(
     undeclared = [name for name in columns if name not in spec.fields]
     if missing or undeclared:
         raise InputError(
-            Fault(where, f"fields equal to the columns of table {spec.table}",
-                  f"not in the table: {', '.join(missing) or 'none'}; "
-                  f"not declared: {', '.join(undeclared) or 'none'}", column="fields")
+            Fault(
+                where,
+                f"fields equal to the columns of table {spec.table}",
+                f"not in the table: {', '.join(missing) or 'none'}; "
+                f"not declared: {', '.join(undeclared) or 'none'}",
+                column="fields",
+            )
         )
     palette = style.palettes[spec.palette].colours
     if spec.category:
@@ -353,8 +364,12 @@ def plan_layer(
     )
     if (has_no_value | (class_of < 0)).any() and spec.missing is None:
         raise InputError(
-            Fault(where, "a label for missing values", f"{int(has_no_value.sum())} rows without "
-                  f"{spec.value}", column="missing")
+            Fault(
+                where,
+                "a label for missing values",
+                f"{int(has_no_value.sum())} rows without {spec.value}",
+                column="missing",
+            )
         )
     if spec.geometry == "choropleth" and spec.missing is not None:
         gone = class_of < 0
@@ -407,7 +422,8 @@ def field_plan(name: str, role: str = "popup") -> FieldPlan:
     prefix = f"{name}."
     values = {
         key.removeprefix(prefix): text
-        for key, text in catalogue().items() if key.startswith(prefix)
+        for key, text in catalogue().items()
+        if key.startswith(prefix)
     }
     return FieldPlan(name, spec.kind, spec.label, spec.unit_text, spec.decimals, role, values)
 
@@ -416,8 +432,10 @@ def _sizes(
     spec: LayerSpec, frame: gpd.GeoDataFrame
 ) -> tuple[list[SizePlan], NDArray[np.float64], float | None]:
     """Diameters whose squares are proportional to the value, and three legend entries."""
-    if spec.symbols is None or spec.value is None:
+    if spec.symbols is None:
         return [], np.empty(0), None
+    if spec.value is None:
+        return [], np.full(len(frame), spec.symbols.missing_mm), None
     values = frame[spec.value].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     if np.isnan(values).all():
         return [], np.full(len(values), spec.symbols.missing_mm), None
@@ -440,7 +458,9 @@ def _legend_values(top: float) -> list[float]:
 
 
 def _caption(
-    spec: LayerSpec, frame: gpd.GeoDataFrame, has_no_value: NDArray[np.bool_],
+    spec: LayerSpec,
+    frame: gpd.GeoDataFrame,
+    has_no_value: NDArray[np.bool_],
     sources: Mapping[str, str],
 ) -> Text:
     parts = []
@@ -448,7 +468,7 @@ def _caption(
         parts.append(t("caption.n", n=int((~has_no_value).sum()), total=len(frame)))
     else:
         parts.append(t("caption.count", n=len(frame)))
-    if "status" in frame:
+    if "status" in frame and spec.geometry != "outline":
         kinds = sorted(set(frame.loc[~has_no_value, "status"].dropna()))
         if kinds:
             parts.append(t("caption.status", status=_join([t(f"status.{kind}") for kind in kinds])))
@@ -458,7 +478,7 @@ def _caption(
     if years and spec.value:
         shown = same(years[0] if len(years) == 1 else f"{years[0]} … {years[-1]}")
         parts.append(t("caption.period", period=shown))
-    if "source_ids" in frame:
+    if "source_ids" in frame and spec.geometry != "outline":
         used: dict[str, None] = {}
         for cell in frame.loc[~has_no_value, "source_ids"].dropna():
             used.update(dict.fromkeys(part.strip() for part in str(cell).split(";")))
@@ -469,13 +489,13 @@ def _caption(
             if len(cited) > 3:
                 text = t("caption.sources_more", source=same(shown_sources), n=len(cited) - 3)
             parts.append(text)
-    return Text(**{language: ". ".join(part[language] for part in parts) + "."
-                   for language in LANGUAGES})
+    return Text(
+        **{language: ". ".join(part[language] for part in parts) + "." for language in LANGUAGES}
+    )
 
 
 def _join(texts: Sequence[Text]) -> Text:
-    return Text(**{language: ", ".join(text[language] for text in texts)
-                   for language in LANGUAGES})
+    return Text(**{language: ", ".join(text[language] for text in texts) for language in LANGUAGES})
 
 
 def spread_points(
@@ -504,7 +524,7 @@ def spread_points(
     moved["is_offset"] = pd.Series(False, index=frame.index, dtype="boolean")
     xy = shapely.get_coordinates(frame.geometry.to_crs(crs).to_numpy())
     places = pd.Series([tuple(row) for row in np.round(xy, 2)], index=frame.index)
-    for _, index in places.groupby(places).groups.items():
+    for index in places.groupby(places).groups.values():
         if len(index) < 2:
             continue
         ordered = frame.loc[index].sort_values(key).index
@@ -553,8 +573,14 @@ def plan_atlas(
         for name in group.layers:
             spec = catalogue_.layers[name]
             if spec.table not in drawn:
-                faults.append(Fault(f"layers/{name}.yaml", f"one of {', '.join(sorted(drawn))}",
-                                    repr(spec.table), column="table"))
+                faults.append(
+                    Fault(
+                        f"layers/{name}.yaml",
+                        f"one of {', '.join(sorted(drawn))}",
+                        repr(spec.table),
+                        column="table",
+                    )
+                )
                 continue
             if drawn[spec.table].empty:
                 continue
@@ -568,7 +594,9 @@ def plan_atlas(
         raise InputError(faults)
     village = tables["village"]
     codes = tuple(area["focus"])
-    inside = village["village_code"].str.startswith(codes) if codes else village["village_code"].notna()
+    inside = (
+        village["village_code"].str.startswith(codes) if codes else village["village_code"].notna()
+    )
     moment = about["timestamp"] and datetime.fromisoformat(about["timestamp"])
     kept = {layer.id for layer in layers}
     return AtlasPlan(
@@ -579,7 +607,8 @@ def plan_atlas(
         build=about["build"],
         moment=moment or None,
         groups=tuple(
-            GroupPlan(group.id, group.title, shown) for group in catalogue_.atlas.groups
+            GroupPlan(group.id, group.title, shown)
+            for group in catalogue_.atlas.groups
             if (shown := tuple(name for name in group.layers if name in kept))
         ),
         layers=tuple(layers),
@@ -599,10 +628,12 @@ def _drawable(
     if frame.empty or not (frame.geom_type.dropna() == "Point").any():
         return frame
     placed = frame[frame.geometry.notna()].reset_index(drop=True)
-    area = pd.concat([
-        tables["village"].set_index("village_name")["area_km2"],
-        tables["district"].set_index("district_name")["area_km2"],
-    ])
+    area = pd.concat(
+        [
+            tables["village"].set_index("village_name")["area_km2"],
+            tables["district"].set_index("district_name")["area_km2"],
+        ]
+    )
     area = area[~area.index.duplicated()]
     unit = placed["village_name"].fillna(placed["district_name"])
     radius = np.sqrt(unit.map(area).astype("Float64").fillna(1.0).astype(float) * 1e6 / math.pi)
