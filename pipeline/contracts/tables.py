@@ -59,7 +59,7 @@ class Rule:
         if self.choices:
             text = f"one of {', '.join(self.choices)}"
         if self.low is not None and self.high is not None:
-            text += f" from {self.low:g} to {self.high:g}"
+            text += f", from {self.low:g} to {self.high:g}"
         elif self.low is not None:
             text += f", not below {self.low:g}"
         return text + (" or nothing" if self.nullable else "")
