@@ -88,6 +88,8 @@ class LayerPlan:
         Diameter of each symbol; empty for other geometries.
     caption : Text
         What the numbers are: n, status, uncertainty, year, source.
+    missing : Text or None
+        What a feature without a value is called; None where all have one.
     """
 
     id: str
@@ -111,6 +113,7 @@ class LayerPlan:
     caption: Text
     is_visible: bool
     has_figure: bool
+    missing: Text | None = None
 
     @property
     def title_field(self) -> str:
@@ -141,6 +144,8 @@ class AtlasPlan:
         Citation by source id.
     footer : Text
         Boundary kind, CRS, build and date; stands on every product.
+    version : str
+        Version of the code that made the release.
     """
 
     area: str
@@ -157,6 +162,7 @@ class AtlasPlan:
     sources: Mapping[str, str]
     footer: Text
     style: Palettes
+    version: str = ""
 
     def layer(self, name: str) -> LayerPlan:
         """Return the layer called `name`."""
@@ -401,6 +407,7 @@ def plan_layer(
         caption=_caption(spec, frame, has_no_value, sources),
         is_visible=spec.is_visible,
         has_figure=spec.figure,
+        missing=spec.missing if has_no_value.any() else None,
     )
 
 
@@ -618,6 +625,7 @@ def plan_atlas(
         sources=cited,
         footer=_footer(about, village, crs, moment or None),
         style=catalogue_.palettes,
+        version=about["environment"]["version"],
     )
 
 
