@@ -91,22 +91,26 @@ def read_csv(path: Path, name: str, where: str | None = None) -> pd.DataFrame:
         else:
             body.append((number, dict(zip(rows[0], row, strict=True))))
     parsed: dict[str, list[Any]] = {rule.column: [] for rule in table.rules}
+    keys: list[tuple[int, tuple[Any, ...]]] = []
     for number, cells in body:
+        wrong = set()
         for rule in table.rules:
             value, fault = _parse(cells[rule.column], rule, where, number)
             parsed[rule.column].append(value)
             if fault:
                 faults.append(fault)
+                wrong.add(rule.column)
+        if wrong.isdisjoint(table.key):
+            keys.append((number, tuple(parsed[column][-1] for column in table.key)))
+    faults += _key_faults(keys, table, where)
     if faults:
         raise InputError(faults)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             rule.column: pd.Series(parsed[rule.column], dtype=DTYPES[COLUMNS[rule.column].kind])
             for rule in table.rules
         }
     )
-    _require_unique(frame, table, where, [number for number, _ in body])
-    return frame
 
 
 def _header_faults(header: Sequence[str], table: Table, where: str) -> list[Fault]:
@@ -179,14 +183,13 @@ def _parse(cell: str, rule: Rule, where: str, row: int) -> tuple[Any, Fault | No
     return (number, None) if low <= number <= high else bad()
 
 
-def _require_unique(
-    frame: pd.DataFrame, table: Table, where: str, rows: Sequence[int] | None = None
-) -> None:
-    keys = frame[list(table.key)].astype("object").where(frame[list(table.key)].notna(), None)
+def _key_faults(
+    keys: Iterable[tuple[int, tuple[Any, ...]]], table: Table, where: str
+) -> list[Fault]:
+    """Return a fault for every key that an earlier row has; `keys` are row numbers and keys."""
     first: dict[tuple[Any, ...], int] = {}
     faults = []
-    for position, key in enumerate(keys.itertuples(index=False, name=None)):
-        row = rows[position] if rows is not None else position + 1
+    for row, key in keys:
         if key in first:
             faults.append(
                 Fault(
@@ -198,8 +201,7 @@ def _require_unique(
                 )
             )
         first.setdefault(key, row)
-    if faults:
-        raise InputError(faults)
+    return faults
 
 
 def schema(name: str) -> pa.DataFrameSchema:
@@ -266,11 +268,15 @@ def check(frame: pd.DataFrame, name: str, where: str | None = None) -> pd.DataFr
             )
         )
     ordered = frame[table.columns]
+    keys = ordered[list(table.key)].itertuples(index=False, name=None)
+    faults = _key_faults(enumerate(keys, start=1), table, where)
     try:
-        schema(name).validate(ordered, lazy=True)
+        # Messages give positions, whatever index the frame has.
+        schema(name).validate(ordered.reset_index(drop=True), lazy=True)
     except pa.errors.SchemaErrors as error:
-        raise InputError(_schema_faults(error.failure_cases, table, where)) from error
-    _require_unique(ordered, table, where)
+        faults = [*_schema_faults(error.failure_cases, table, where), *faults]
+    if faults:
+        raise InputError(faults)
     return ordered
 
 

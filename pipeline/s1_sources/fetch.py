@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,8 @@ class NetworkError(AtlasError):
 
 def cache_folder() -> Path:
     """Return the folder boundary files are cached in (``ATLAS_CACHE_DIR`` moves it)."""
-    return Path(pooch.os_cache("batik-cluster-atlas")) / "boundaries"
+    named = os.environ.get("ATLAS_CACHE_DIR")
+    return Path(named or pooch.os_cache("batik-cluster-atlas")) / "boundaries"
 
 
 def cached_files(area: AreaConfig, sources: pd.DataFrame, folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ precision; a row whose source names only a kecamatan has ``district`` precision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -156,11 +157,11 @@ def _from_match(
     }
 
 
-def _has_coordinates(row: dict[str, object]) -> bool:
-    return not (pd.isna(row.get("longitude_deg")) or pd.isna(row.get("latitude_deg")))  # type: ignore[call-overload]
+def _has_coordinates(row: Mapping[Any, Any]) -> bool:
+    return not (pd.isna(row.get("longitude_deg")) or pd.isna(row.get("latitude_deg")))
 
 
-def _from_coordinates(row: dict[str, object], village: gpd.GeoDataFrame) -> dict[str, object]:
+def _from_coordinates(row: Mapping[Any, Any], village: gpd.GeoDataFrame) -> dict[str, object]:
     """Join a published point to the polygon it lies in, where the polygons are real."""
     point = shapely.Point(float(str(row["longitude_deg"])), float(str(row["latitude_deg"])))
     found = None

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from pyproj import CRS
 
@@ -11,8 +17,30 @@ from pipeline.contracts.provenance import Paths, read_manifest, read_table
 from pipeline.s5_render.plan import AtlasPlan, plan_atlas
 
 
-def load_plan(paths: Paths, area: str, build: str) -> AtlasPlan:
-    """Return the plan of one build of one area.
+@dataclass(frozen=True)
+class Release:
+    """What left the gate: the plan of its layers, all its tables, what is known about it."""
+
+    plan: AtlasPlan
+    tables: Mapping[str, pd.DataFrame]
+    about: Mapping[str, Any]
+
+
+def read_about(paths: Paths, area: str, build: str) -> dict[str, Any]:
+    """Return ``about.json`` of a release.
+
+    Raises
+    ------
+    InputError
+        The release has not been made.
+    """
+    read_manifest(paths, area, f"release/{build}")
+    path = paths.stage(area, f"release/{build}") / "about.json"
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_release(paths: Paths, area: str, build: str) -> Release:
+    """Return one build of one area, its layers resolved.
 
     Parameters
     ----------
@@ -27,10 +55,22 @@ def load_plan(paths: Paths, area: str, build: str) -> AtlasPlan:
         The release has not been made, or a layer file does not fit it.
     """
     catalogue = load_layers(paths.layers)
+    about = read_about(paths, area, build)
     stage = f"release/{build}"
-    read_manifest(paths, area, stage)
-    about = json.loads((paths.stage(area, stage) / "about.json").read_text(encoding="utf-8"))
-    names = {layer.table for layer in catalogue.layers.values()} | {"village", "district"}
-    tables = {name: read_table(paths, area, stage, name) for name in sorted(names)}
-    sources = read_table(paths, area, stage, "sources")
-    return plan_atlas(about, tables, sources, catalogue, CRS.from_user_input(about["area"]["crs"]))
+    written = read_manifest(paths, area, stage)["outputs"]
+    names = sorted(Path(name).stem for name in written if name.endswith(".parquet"))
+    tables = {name: read_table(paths, area, stage, name) for name in names}
+    drawn = {layer.table for layer in catalogue.layers.values()} | {"village", "district"}
+    plan = plan_atlas(
+        about,
+        {name: tables[name] for name in sorted(drawn & set(tables))},
+        tables["sources"],
+        catalogue,
+        CRS.from_user_input(about["area"]["crs"]),
+    )
+    return Release(plan, tables, about)
+
+
+def load_plan(paths: Paths, area: str, build: str) -> AtlasPlan:
+    """Return the plan of one build of one area; see :func:`read_release`."""
+    return read_release(paths, area, build).plan

@@ -26,7 +26,7 @@ from pipeline.contracts.crs import GEOGRAPHIC
 from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.layer import LayerCatalogue, LayerSpec, Palettes, Scheme
 from pipeline.contracts.tables import TABLES
-from pipeline.contracts.text import LANGUAGES, Text, catalogue, number_text, same, t
+from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number_text, same, t
 
 OFFSET_SHARE = 0.4
 """Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
@@ -75,6 +75,11 @@ class FieldPlan:
     role: str
     values: Mapping[str, Text]
 
+    @property
+    def is_year(self) -> bool:
+        """Return whether the number is a year: printed without a thousands separator."""
+        return COLUMNS[self.name].unit == "year"
+
 
 @dataclass(frozen=True)
 class LayerPlan:
@@ -86,6 +91,9 @@ class LayerPlan:
         Index into `classes` for each row of the layer's table.
     diameter_mm : (n,) array of float
         Diameter of each symbol; empty for other geometries.
+    hollow : ClassPlan or None
+        Symbols without a value: drawn as a ring of their class's colour, `missing_mm` wide; None
+        if every symbol has one.
     caption : Text
         What the numbers are: n, status, uncertainty, year, source.
     missing : Text or None
@@ -109,6 +117,7 @@ class LayerPlan:
     max_value: float | None
     max_mm: float | None
     missing_mm: float | None
+    hollow: ClassPlan | None
     fields: tuple[FieldPlan, ...]
     caption: Text
     is_visible: bool
@@ -150,7 +159,7 @@ class AtlasPlan:
 
     area: str
     title: Text
-    language: str
+    language: Language
     crs: CRS
     build: str
     moment: datetime | None
@@ -168,8 +177,20 @@ class AtlasPlan:
         """Return the layer called `name`."""
         return next(layer for layer in self.layers if layer.id == name)
 
+    @property
+    def drawing_order(self) -> tuple[str, ...]:
+        """Return the layers from bottom to top: fills, then outlines, then symbols.
 
-def class_limits(values: NDArray[np.float64], scheme: Scheme, decimals: int) -> list[float]:
+        Within each kind the panel's order holds, first on top. A fill above an outline would hide
+        it wholly, wherever the panel lists the two.
+        """
+        kinds = ("choropleth", "outline", "symbols")
+        return tuple(
+            layer.id for kind in kinds for layer in self.layers[::-1] if layer.geometry == kind
+        )
+
+
+def class_limits(values: NDArray[np.floating[Any]], scheme: Scheme, decimals: int) -> list[float]:
     """Return the upper limits of the classes of `values`, rounded up to `decimals`.
 
     Parameters
@@ -209,7 +230,7 @@ def class_limits(values: NDArray[np.float64], scheme: Scheme, decimals: int) -> 
     return [*sorted(value for value in rounded if value < highest), highest]
 
 
-def _limits(values: NDArray[np.float64], method: str, k: int) -> list[float]:
+def _limits(values: NDArray[np.floating[Any]], method: str, k: int) -> list[float]:
     """Return the `k` - 1 inner limits."""
     if method == "fisher_jenks":
         return [float(value) for value in jenkspy.jenks_breaks(values, n_classes=k)[1:-1]]
@@ -297,11 +318,11 @@ def _category_classes(
             )
         )
     codes = values.map({value: i for i, value in enumerate(known)})
-    class_of = codes.astype("Int64").to_numpy(dtype=np.int64, na_value=-1)
+    known_codes = codes.astype("Int64").to_numpy(dtype=np.int64, na_value=-1)
     colours = style.palettes[spec.palette].colours
-    kept = [i for i in range(len(known)) if (class_of == i).any()]
+    kept = [i for i in range(len(known)) if (known_codes == i).any()]
     renumber = {old: new for new, old in enumerate(kept)}
-    class_of = np.array([renumber.get(int(code), -1) for code in class_of], dtype=np.int64)
+    class_of = np.array([renumber.get(int(code), -1) for code in known_codes], dtype=np.int64)
     classes = [
         ClassPlan(
             key=known[i],
@@ -384,6 +405,11 @@ def plan_layer(
             classes.append(
                 ClassPlan("missing", spec.missing, style.missing, int(gone.sum()), is_missing=True)
             )
+    hollow = None
+    if spec.geometry == "symbols" and spec.missing is not None and has_no_value.any():
+        hollow = ClassPlan(
+            "missing", spec.missing, style.strong_line, int(has_no_value.sum()), is_missing=True
+        )
     sizes, diameter, top = _sizes(spec, frame)
     return LayerPlan(
         id=spec.id,
@@ -403,6 +429,7 @@ def plan_layer(
         max_value=top,
         max_mm=spec.symbols.max_mm if spec.symbols else None,
         missing_mm=spec.symbols.missing_mm if spec.symbols else None,
+        hollow=hollow,
         fields=tuple(field_plan(name, role) for name, role in spec.fields.items()),
         caption=_caption(spec, frame, has_no_value, sources),
         is_visible=spec.is_visible,

@@ -1,0 +1,201 @@
+"""Command line: ``python -m pipeline <command>``. Does what make does, where there is no make."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.contracts.errors import AtlasError
+from pipeline.contracts.provenance import PROJECT, Paths
+
+COMMANDS = {
+    "maps": "everything, from published tables to maps, figures, tables and report",
+    "sources": "stage 1: read and check the published tables and boundaries",
+    "geocode": "stage 2: place clusters and places in villages",
+    "analyse": "stage 3: sums and measures",
+    "release": "stage 4: the gate; what leaves the house",
+    "render": "stage 5: every product from the release",
+    "web": "only the web atlas",
+    "qgis": "only the QGIS package",
+    "figures": "only the figures",
+    "tables": "only the tables",
+    "report": "only the report",
+    "boundaries": "fetch the pinned village boundaries into the cache",
+    "seal": "write the hashes of an area's tables into its sources.csv",
+    "areas": "list the study areas",
+}
+_PRODUCTS = ("web", "qgis", "figures", "tables", "report")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    main_parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="From published tables of a craft cluster to maps that can be defended.",
+    )
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--area", default="pekalongan", help="study area (default: %(default)s)")
+        sub.add_argument(
+            "--boundaries",
+            metavar="FILE",
+            help="village polygons: gpkg, geojson, shp or upstream sql; several separated by "
+            "commas; file.gpkg#layer names a layer; 'approximate' asks for approximate cells",
+        )
+        sub.add_argument("--areas-folder", type=Path, default=PROJECT / "areas")
+        sub.add_argument("--layers-folder", type=Path, default=PROJECT / "layers")
+        sub.add_argument("--outputs-folder", type=Path, default=PROJECT / "outputs")
+        if name == "boundaries":
+            sub.add_argument("--timeout", type=float, default=30.0, help="seconds a connection")
+            sub.add_argument(
+                "--try", dest="is_try", action="store_true", help="do not fail without a network"
+            )
+    return main_parser
+
+
+class Runner:
+    """Runs commands and tells what it does, with the time each step took."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.area: str = arguments.area
+        self.boundaries: str | None = arguments.boundaries or None
+        self.paths = Paths(
+            arguments.areas_folder, arguments.layers_folder, arguments.outputs_folder
+        )
+        self.arguments = arguments
+
+    def step(self, name: str, work: Callable[[], bool]) -> None:
+        """Run one stage and say whether it ran."""
+        start = time.perf_counter()
+        ran = work()
+        took = time.perf_counter() - start
+        print(f"{name:<9} {'done' if ran else 'up to date':<10} {took:5.1f} s", flush=True)
+
+    def sources(self) -> None:
+        """Run stage 1 and print the contradictions between the sources."""
+        from pipeline.contracts.provenance import read_manifest, read_table
+        from pipeline.s1_sources.run import run
+
+        self.step("sources", lambda: run(self.paths, self.area, self.boundaries))
+        for note in read_manifest(self.paths, self.area, "sources")["notes"]:
+            print(f"  {note}")
+        found = read_table(self.paths, self.area, "sources", "contradictions")
+        if len(found):
+            print(f"  {len(found)} contradictions in the sources, kept as they are:")
+        for row in found.to_dict("records"):
+            print(
+                f"   {row['contradiction_id']:>3}. {row['subject']}: {row['claim_a']} / "
+                f"{row['claim_b']}"
+            )
+
+    def geocode(self) -> None:
+        """Run stage 2."""
+        from pipeline.s2_geocode.run import run
+
+        self.step("geocode", lambda: run(self.paths, self.area))
+
+    def analyse(self) -> None:
+        """Run stage 3."""
+        from pipeline.s3_analyse.run import run
+
+        self.step("analyse", lambda: run(self.paths, self.area))
+
+    def release(self) -> None:
+        """Run stage 4."""
+        from pipeline.s4_release.run import run
+
+        self.step("release", lambda: run(self.paths, self.area))
+
+    def render(self, only: Sequence[str] = _PRODUCTS) -> None:
+        """Run stage 5 for the products in `only`."""
+        from pipeline.s5_render.run import run
+
+        start = time.perf_counter()
+
+        def say(name: str) -> None:
+            print(f"  drawing {name}", flush=True)
+
+        made = run(self.paths, self.area, only=only, say=say)
+        took = time.perf_counter() - start
+        state = f"{len(made)} made" if made else "up to date"
+        print(f"{'render':<9} {state:<10} {took:5.1f} s", flush=True)
+
+    def maps(self) -> None:
+        """Run everything and sum up."""
+        from pipeline.contracts.layer import load_layers
+
+        load_layers(self.paths.layers)  # a fault in a layer file shows before the first stage
+        if self.boundaries is None:
+            self.try_boundaries_once()
+        self.sources()
+        self.geocode()
+        self.analyse()
+        self.release()
+        self.render()
+        from pipeline.s5_render.run import summary
+
+        print("\n".join(summary(self.paths, self.area)))
+
+    def try_boundaries_once(self) -> None:
+        """Fetch boundaries if that was not tried before for this area."""
+        tried = self.paths.product(self.area) / ".boundaries-tried"
+        if not tried.exists():
+            self.fetch(timeout=5.0, is_try=True)
+
+    def fetch(self, timeout: float, is_try: bool) -> None:
+        """Fetch the pinned boundaries; remember that it was tried."""
+        from pipeline.contracts.area import load_area
+        from pipeline.contracts.provenance import write_text
+        from pipeline.contracts.reading import read_csv
+        from pipeline.s1_sources.fetch import NetworkError, cache_folder, fetch
+
+        area = load_area(self.paths.areas, self.area)
+        sources = read_csv(self.paths.areas / self.area / "sources.csv", "sources")
+        try:
+            files = fetch(area, sources, cache_folder(), timeout)
+            print(f"boundaries {', '.join(path.name for path in files) or 'none are named'}")
+        except NetworkError as error:
+            if not is_try:
+                raise
+            print(f"boundaries not fetched: {error}")
+        write_text(self.paths.product(self.area) / ".boundaries-tried", "tried\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (2 for bad input, with one message)."""
+    arguments = parser().parse_args(argv)
+    command: str = arguments.command
+    runner = Runner(arguments)
+    try:
+        if command in _PRODUCTS:
+            runner.render([command])
+        elif command == "boundaries":
+            runner.fetch(arguments.timeout, arguments.is_try)
+        elif command == "areas":
+            from pipeline.contracts.area import list_areas
+
+            print("\n".join(list_areas(runner.paths.areas)))
+        elif command == "seal":
+            from pipeline.contracts.area import load_area
+            from pipeline.s1_sources.seal import seal
+
+            area = load_area(runner.paths.areas, runner.area)
+            changed = seal(runner.paths.areas / runner.area, area)
+            print("\n".join(changed) or "nothing changed")
+        else:
+            getattr(runner, command)()
+    except AtlasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the last good outputs are untouched", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

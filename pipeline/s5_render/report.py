@@ -1,0 +1,165 @@
+"""The study read from top to bottom: data, contradictions, results, limits, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline.contracts.text import LANGUAGES, Text, number_text, same, t
+from pipeline.s5_render.plan import AtlasPlan, FieldPlan, field_plan
+
+_ASSETS = Path(__file__).with_name("assets")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: a heading, an introduction, a table."""
+
+    id: str
+    title: Text
+    intro: Text
+    columns: tuple[FieldPlan, ...]
+    rows: tuple[tuple[Text, ...], ...]
+
+
+_TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "clusters",
+        "cluster",
+        ("cluster_name", "place_name", "village_name", "district_name", "firms_count",
+         "workers_count", "precision", "method", "source_ids"),
+    ),
+    ("comparison", "comparison",
+     ("place_name", "metric", "value", "unit", "period", "status", "note", "source_ids")),
+    ("contradictions", "contradictions",
+     ("contradiction_id", "subject", "claim_a", "claim_b", "comment", "source_ids")),
+    ("specialisations", "specialisations",
+     ("specialisation", "spatial_pattern", "reasons_named", "partnership", "source_ids")),
+    ("network", "network_actors",
+     ("list_order", "actor", "level", "leading_in", "is_score_published", "note", "source_ids")),
+    ("stakeholders", "stakeholders", ("group", "actor", "role", "role_scope", "source_ids")),
+    ("facts", "facts",
+     ("topic", "place_name", "metric", "category", "value", "unit", "period", "note",
+      "source_ids")),
+)  # fmt: skip
+
+
+def sections(tables: Mapping[str, pd.DataFrame], sources: Mapping[str, str]) -> list[Section]:
+    """Return the tables of the report that have rows.
+
+    Parameters
+    ----------
+    tables : mapping
+        Released tables by name.
+    sources : mapping
+        Citation by source id.
+    """
+    made = []
+    for key, name, columns in _TABLES:
+        frame = tables[name]
+        if frame.empty:
+            continue
+        fields = tuple(field_plan(column) for column in columns)
+        rows = tuple(
+            tuple(cell(row[field.name], field, sources) for field in fields)
+            for row in frame.to_dict("records")
+        )
+        made.append(Section(key, t(f"report.{key}"), t(f"report.{key}_intro"), fields, rows))
+    return made
+
+
+def cell(value: Any, field: FieldPlan, sources: Mapping[str, str]) -> Text:
+    """Return one cell as people read it: numbers by language, codes translated, sources cited.
+
+    Examples
+    --------
+    >>> cell(1468, field_plan("workers_count"), {}).both()
+    {'id': '1.468', 'en': '1,468'}
+    """
+    if pd.isna(value):
+        return same("–")
+    if field.name == "source_ids":
+        ids = [part.strip() for part in str(value).split(";")]
+        return same("; ".join(sources.get(name, name) for name in ids))
+    if field.name in ("list_order", "contradiction_id", "year"):
+        return same(str(value))
+    if field.kind in ("whole", "real"):
+        return number_text(float(value), _decimals(float(value), field.decimals))
+    if field.kind == "flag":
+        return t("is_offset.true" if value else "is_offset.false")
+    return field.values.get(str(value), same(str(value)))
+
+
+def _decimals(value: float, most: int) -> int:
+    """Return as many decimals as the figure was printed with: at most three, none it lacks."""
+    if most == 0:
+        return 0
+    return next((d for d in range(4) if abs(round(value, d) - value) < 1e-9), 3)
+
+
+def report_html(
+    plan: AtlasPlan,
+    about: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    figures: Sequence[str],
+) -> str:
+    """Return the report as one HTML file in both languages.
+
+    Parameters
+    ----------
+    plan : AtlasPlan
+        The layers.
+    about : mapping
+        ``about.json`` of the release: inputs, rows, notes.
+    tables : mapping
+        Released tables by name.
+    figures : sequence of str
+        Layers that have a figure in ``figures/``.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_ASSETS), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals.update(bi=_bi, t=t)
+    counted = [
+        (table, rows["in"], rows["out"], rows["dropped"])
+        for stage in about["rows"].values()
+        for table, rows in stage.items()
+    ]
+    used = {
+        part.strip()
+        for frame in tables.values()
+        if "source_ids" in frame
+        for cell_ in frame["source_ids"].dropna()
+        for part in str(cell_).split(";")
+    }
+    listed = tables["sources"]
+    return environment.get_template("report.html.j2").render(
+        plan=plan,
+        layers=[layer for layer in plan.layers if layer.id in figures],
+        sections=sections(tables, plan.sources),
+        counted=counted,
+        notes=[note for notes in about["notes"].values() for note in notes],
+        inputs=about["inputs"],
+        environment=about["environment"],
+        publications=listed[listed["source_id"].isin(used) | (listed["kind"] == "boundary")]
+        .sort_values("citation")
+        .to_dict("records"),
+        is_missing=pd.isna,
+    )
+
+
+def _bi(text: Text) -> Markup:
+    """Return both languages of a text; the page shows the chosen one."""
+    if text.id == text.en:
+        return Markup.escape(text.id)
+    parts = [
+        Markup('<span lang="{}">{}</span>').format(language, text[language])
+        for language in LANGUAGES
+    ]
+    return Markup("").join(parts)
