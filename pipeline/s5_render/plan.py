@@ -96,8 +96,6 @@ class LayerPlan:
         if every symbol has one.
     caption : Text
         What the numbers are: n, status, uncertainty, year, source.
-    missing : Text or None
-        What a feature without a value is called; None where all have one.
     """
 
     id: str
@@ -122,7 +120,6 @@ class LayerPlan:
     caption: Text
     is_visible: bool
     has_figure: bool
-    missing: Text | None = None
 
     @property
     def title_field(self) -> str:
@@ -434,7 +431,6 @@ def plan_layer(
         caption=_caption(spec, frame, has_no_value, sources),
         is_visible=spec.is_visible,
         has_figure=spec.figure,
-        missing=spec.missing if has_no_value.any() else None,
     )
 
 
