@@ -157,7 +157,7 @@ def _parse(cell: str, rule: Rule, where: str, row: int) -> tuple[Any, Fault | No
     if not text:
         return (pd.NA, None) if rule.nullable else bad()
     if spec.kind == "text":
-        if rule.pattern and not re.fullmatch(rule.pattern, text):
+        if rule.pattern and not re.fullmatch(rule.pattern, text, re.ASCII):
             return bad()
         if rule.choices and text not in rule.choices:
             return bad()
@@ -165,7 +165,7 @@ def _parse(cell: str, rule: Rule, where: str, row: int) -> tuple[Any, Fault | No
     if spec.kind == "flag":
         return (text == "true", None) if text in ("true", "false") else bad()
     if spec.kind == "whole":
-        if not re.fullmatch(r"-?\d+", text):
+        if not re.fullmatch(r"-?[0-9]+", text):
             plain = re.sub(r"[.,]", "", text)
             hint = (
                 f"If a thousand is meant, write {plain}; committed tables hold plain digits"
@@ -175,7 +175,7 @@ def _parse(cell: str, rule: Rule, where: str, row: int) -> tuple[Any, Fault | No
             return bad(hint)
         number: float = int(text)
     else:
-        if not re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", text):
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", text):
             return bad("Write the decimal with a point" if "," in text else None)
         number = float(text)
     low = rule.low if rule.low is not None else float("-inf")
