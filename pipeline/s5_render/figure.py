@@ -1,0 +1,979 @@
+"""Draw the layers of a plan as figures for papers and reports: PNG, SVG and PDF of one drawing.
+
+Everything on the page is laid out in millimetres, in the area's projected CRS, with Matplotlib's
+object interface and Agg alone: no pyplot, no window, no settings changed for anybody else. Text
+stays text in SVG and PDF (only the halo around labels is outlined), and the font ships with
+Matplotlib, so a figure looks the same on every machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+import matplotlib
+import numpy as np
+import textalloc
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.patches import Circle, Polygon, Rectangle
+from matplotlib.path import Path as Outline
+from matplotlib.patheffects import Stroke
+from matplotlib.text import Text as Label
+from matplotlib.textpath import text_to_path
+from matplotlib_scalebar.scalebar import ScaleBar
+from numpy.typing import NDArray
+
+import geopandas as gpd
+import shapely
+
+from pipeline.contracts.crs import GEOGRAPHIC
+from pipeline.contracts.text import Language, format_number, t
+from pipeline.s5_render.plan import AtlasPlan, ClassPlan, LayerPlan
+
+WIDTH_MM = 175.0
+"""Width of a figure: two columns of a journal page."""
+
+MAX_MAP_MM = 158.0
+"""Greatest height of the map, so that a figure and its caption fit an A4 page."""
+
+DPI = 300
+
+_EDGE, _GUTTER, _SIDE = 3.0, 5.0, 44.0
+_MAP = WIDTH_MM - 2 * _EDGE - _GUTTER - _SIDE
+_INCH, _POINT = 25.4, 25.4 / 72
+_FONT = "DejaVu Sans"
+_LEADING = 1.32
+_HEAD, _TITLE, _BODY, _SMALL = 6.5, 12.0, 7.0, 6.0
+_NAME, _FAINT_NAME = 6.5, 5.4
+_MOST_NAMES = 60
+_LINES = {"village": 0.25, "district": 0.55, "focus": 0.95, "regency": 1.3}
+
+_SETTINGS: dict[str, Any] = {
+    **{
+        key: value
+        for key, value in matplotlib.rcParamsDefault.items()
+        if not key.startswith(("backend", "interactive", "toolbar", "webagg", "tk."))
+    },
+    "font.family": [_FONT],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "batik-cluster-atlas",
+    "pdf.fonttype": 42,
+    "text.parse_math": False,
+    "text.hinting": "no_hinting",
+    "axes.linewidth": 0.0,
+}
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+Box = tuple[float, float, float, float]
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=_FONT))).get_charmap())
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, with a replacement sign for what the font cannot print.
+
+    Examples
+    --------
+    >>> printable("Kauman\\n\\x07")
+    'Kauman \ufffd'
+    """
+    known = _glyphs()
+    return "".join(
+        sign if ord(sign) in known and sign.isprintable() else "\ufffd"
+        for sign in " ".join(part for part in text.split() if part)
+    )
+
+
+@cache
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the printed width of `text` in millimetres at `size` points.
+
+    Examples
+    --------
+    >>> text_width("ii", 7) < text_width("MM", 7)
+    True
+    """
+    font = FontProperties(family=_FONT, size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) * _POINT
+
+
+def wrap(text: str, width_mm: float, size: float, weight: str = "normal") -> list[str]:
+    """Break `text` into lines that fit `width_mm`; a word wider than that is cut.
+
+    Examples
+    --------
+    >>> wrap("one two three", 12, 7)
+    ['one two', 'three']
+    """
+    lines = [""]
+    for word in printable(text).split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, size, weight) <= width_mm:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for sign in word:
+            if lines[-1] and text_width(lines[-1] + sign, size, weight) > width_mm:
+                lines.append("")
+            lines[-1] += sign
+    return lines
+
+
+def _mix(one: str, other: str, share: float) -> str:
+    """Return the colour `share` of the way from `one` to `other`."""
+    return to_hex(np.array(to_rgb(one)) * (1 - share) + np.array(to_rgb(other)) * share)
+
+
+def _outlines(shapes: Iterable[Any]) -> list[Outline]:
+    """Return one closed path a polygon or multipolygon, holes running the other way round."""
+    paths = []
+    for shape in shapely.orient_polygons(np.asarray(shapes, dtype=object)):
+        parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+        rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
+        if rings:
+            closed = [Outline(shapely.get_coordinates(ring), closed=True) for ring in rings]
+            paths.append(Outline.make_compound_path(*closed))
+    return paths
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The piece of ground a map shows, and its size on paper."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+    height_mm: float
+
+    @property
+    def metres_per_mm(self) -> float:
+        return (self.east - self.west) / _MAP
+
+    def box(self, shrink_mm: float = 0.0) -> Any:
+        d = shrink_mm * self.metres_per_mm
+        return shapely.box(self.west + d, self.south + d, self.east - d, self.north - d)
+
+
+@dataclass
+class _Page:
+    """A figure and an empty axes over all of it, in millimetres from the top left corner."""
+
+    height: float
+    figure: Figure = field(init=False)
+    sheet: Axes = field(init=False)
+    map: Axes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.figure = Figure((WIDTH_MM / _INCH, self.height / _INCH), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(self.figure)
+        self.sheet = self.figure.add_axes((0, 0, 1, 1), zorder=2)
+        self.sheet.set(xlim=(0, WIDTH_MM), ylim=(self.height, 0), autoscale_on=False)
+        self.sheet.set_axis_off()
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Return new axes without ticks at a place on the page."""
+        place = (
+            left / WIDTH_MM,
+            1 - (top + height) / self.height,
+            width / WIDTH_MM,
+            height / self.height,
+        )
+        axes = self.figure.add_axes(place, zorder=1)
+        axes.set(xticks=[], yticks=[], autoscale_on=False)
+        return axes
+
+    def write(
+        self, lines: Sequence[str], left: float, top: float, size: float, colour: str, **more: Any
+    ) -> None:
+        """Write lines of text, the first with its top at `top`."""
+        for number, line in enumerate(lines):
+            baseline = top + (number * _LEADING + 0.95) * size * _POINT
+            self.sheet.text(left, baseline, line, size=size, color=colour, **more)
+
+    def rule(self, xs: Sequence[float], ys: Sequence[float], width: float, colour: str) -> None:
+        """Draw a line."""
+        self.sheet.plot(xs, ys, lw=width, color=colour, solid_capstyle="butt")
+
+
+def _height(lines: Sequence[str], size: float) -> float:
+    """Return the height of lines of text in millimetres."""
+    return len(lines) * _LEADING * size * _POINT
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A piece of the side column: its height, and how it is drawn below a given top."""
+
+    height: float
+    draw: Callable[[_Page, float], None]
+
+
+class Drawer:
+    """Draws the layers of one plan; projects its tables once and shares them between figures.
+
+    Parameters
+    ----------
+    plan : AtlasPlan
+        What is drawn. Nothing else is read.
+
+    Examples
+    --------
+    ``Drawer(plan).draw("firms", "en")["pdf"]`` holds the bytes of the figure as PDF.
+    """
+
+    def __init__(self, plan: AtlasPlan) -> None:
+        self.plan = plan
+        self._projected: dict[str, gpd.GeoDataFrame] = {}
+        style = plan.style
+        self._land = _mix(style.paper, style.missing, 0.55)
+        self._grey = _mix(style.ink, style.line, 0.55)
+
+    def draw(self, layer_id: str, language: Language) -> dict[str, bytes]:
+        """Return one layer's figure as PNG (300 dpi), SVG and PDF.
+
+        Parameters
+        ----------
+        layer_id : str
+            A layer of the plan.
+        language : {"id", "en"}
+            Language of every word and number on it.
+
+        Returns
+        -------
+        dict of str to bytes
+            Keys ``png``, ``svg`` and ``pdf``; the same plan gives the same bytes.
+        """
+        figure = self.figure(layer_id, language)
+        title = printable(f"{self.plan.title[language]}: {self.plan.layer(layer_id).title[language]}")
+        files = {}
+        with matplotlib.rc_context(_SETTINGS):
+            for kind, metadata in _METADATA.items():
+                buffer = io.BytesIO()
+                figure.savefig(
+                    buffer, format=kind, dpi=DPI, metadata={**metadata, "Title": title}
+                )
+                files[kind] = buffer.getvalue()
+        return files
+
+    def figure(self, layer_id: str, language: Language) -> Figure:
+        """Return one layer's figure as a Matplotlib figure, 175 mm wide.
+
+        The artists of a layer carry a ``gid``: ``map-<class>`` on the map, ``legend-<class>``
+        in the legend, so that an editor of the SVG finds them.
+        """
+        with matplotlib.rc_context(_SETTINGS):
+            return self._compose(self.plan.layer(layer_id), language)
+
+    # The page
+
+    def _compose(self, layer: LayerPlan, language: Language) -> Figure:
+        plan, style = self.plan, self.plan.style
+        full = WIDTH_MM - 2 * _EDGE
+        title = wrap(layer.title[language], full, _TITLE, "bold")
+        note = wrap(layer.note[language], full, _BODY)
+        head = [printable(plan.title[language]).upper()]
+        rows = self._legend(layer, language)
+        frame = self._frame(layer, sum(row.height for row in rows))
+        scale = self._scale(frame, language)
+        locator = self._locator(frame, language)
+
+        top = _EDGE + _height(head, _HEAD) + 0.6 + _height(title, _TITLE) + _height(note, _BODY)
+        top += 2.2
+        page = _Page(1000.0)
+        unnamed = 0
+        caption: list[str] = []
+        footer = wrap(plan.footer[language], full, _SMALL)
+        # The map is drawn to know how many names found no room, which the caption says.
+        for _ in range(2):
+            caption = wrap(self._caption(layer, language, unnamed), full, _BODY)
+            below = 2.4 + _height(caption, _BODY) + 1.2 + _height(footer, _SMALL) + _EDGE - 1
+            page = _Page(top + frame.height_mm + below)
+            missed = self._map(page, layer, frame, top, language)
+            if missed == unnamed:
+                break
+            unnamed = missed
+
+        ink = style.ink
+        y = _EDGE
+        page.write([head[0]], _EDGE, y, _HEAD, self._grey, gid="head")
+        y += _height(head, _HEAD) + 0.6
+        page.write(title, _EDGE, y, _TITLE, ink, weight="bold", gid="title")
+        y += _height(title, _TITLE)
+        page.write(note, _EDGE, y, _BODY, self._grey, gid="note")
+
+        y = top
+        for row in rows:
+            row.draw(page, y)
+            y += row.height
+        y = top + frame.height_mm
+        for row in (scale, locator):
+            y -= row.height
+            row.draw(page, y)
+
+        y = top + frame.height_mm + 2.4
+        page.write(caption, _EDGE, y, _BODY, ink, gid="caption")
+        y += _height(caption, _BODY) + 1.2
+        page.write(footer, _EDGE, y, _SMALL, self._grey, gid="footer")
+        return page.figure
+
+    def _caption(self, layer: LayerPlan, language: Language, unnamed: int) -> str:
+        caption = layer.caption[language]
+        caption = caption[:1].upper() + caption[1:] if not caption.startswith("n =") else caption
+        if unnamed:
+            caption += " " + t("figure.unnamed", n=unnamed)[language]
+        return caption
+
+    # The ground
+
+    def _table(self, name: str) -> gpd.GeoDataFrame:
+        """Return a table of the plan in the plan's CRS."""
+        if name not in self._projected:
+            self._projected[name] = self.plan.tables[name].to_crs(self.plan.crs)
+        return self._projected[name]
+
+    @cached_property
+    def _regencies(self) -> NDArray[np.object_]:
+        district = self._table("district")
+        return district.dissolve("regency_code").geometry.to_numpy()
+
+    @cached_property
+    def _in_focus(self) -> NDArray[np.bool_]:
+        """Tell the districts that lie wholly in the plan's focus."""
+        west, south, east, north = self.plan.focus
+        bounds = self.plan.tables["district"].geometry.bounds.to_numpy()
+        low, high = np.array([west, south]) - 1e-6, np.array([east, north]) + 1e-6
+        return np.asarray((bounds[:, :2] >= low).all(axis=1) & (bounds[:, 2:] <= high).all(axis=1))
+
+    def _has_value(self, layer: LayerPlan) -> NDArray[np.bool_]:
+        table = self._table(layer.table)
+        if layer.value is None:
+            return np.ones(len(table), dtype=bool)
+        return np.asarray(table[layer.value].notna(), dtype=bool)
+
+    def _frame(self, layer: LayerPlan, legend_mm: float) -> _Frame:
+        """Return the ground to show: the focus and all that has data, in a frame that fits."""
+        table = self._table(layer.table)
+        asked = self.plan.bounds if layer.geometry == "outline" else self.plan.focus
+        ground = gpd.GeoSeries([shapely.box(*asked)], crs=GEOGRAPHIC).to_crs(self.plan.crs)
+        bounds = [ground.total_bounds]
+        shown = table if layer.geometry == "symbols" else table[self._has_value(layer)]
+        if layer.geometry != "outline" and not shown.empty:
+            bounds.append(shown.total_bounds)
+        west, south = np.min([b[:2] for b in bounds], axis=0)
+        east, north = np.max([b[2:] for b in bounds], axis=0)
+        radius = float(layer.diameter_mm.max(initial=0)) / 2
+        margin = max(radius + 2.0, 4.0) if layer.geometry == "symbols" else 4.0
+        width = max((east - west) / (_MAP - 2 * margin), 1.0) * _MAP
+        height = max((north - south) * 1.0, 1.0)
+        asked_mm = height / width * _MAP + 2 * margin
+        height_mm = max(min(asked_mm, MAX_MAP_MM), legend_mm + 66.0)
+        if asked_mm > height_mm:
+            width = height / (height_mm - 2 * margin) * _MAP
+        x, y = (west + east) / 2, (south + north) / 2
+        half = width / _MAP * height_mm / 2
+        return _Frame(x - width / 2, y - half, x + width / 2, y + half, height_mm)
+
+    # The map
+
+    def _map(
+        self, page: _Page, layer: LayerPlan, frame: _Frame, top: float, language: Language
+    ) -> int:
+        """Draw the map; return how many names found no room."""
+        style = self.plan.style
+        axes = page.map = page.axes(_EDGE, top, _MAP, frame.height_mm)
+        axes.set(
+            xlim=(frame.west, frame.east), ylim=(frame.south, frame.north), facecolor=style.paper
+        )
+        axes.set_gid("map")
+        self._base(axes, layer, frame)
+        if layer.geometry == "symbols":
+            self._symbols(axes, layer)
+        unnamed, taken = self._names(axes, layer, frame)
+        self._district_names(axes, layer, frame, taken)
+        page.sheet.add_patch(
+            Rectangle(
+                (_EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line
+            )
+        )
+        return unnamed
+
+    def _shapes(
+        self, axes: Axes, shapes: Any, frame: _Frame, gid: str, z: float, **look: Any
+    ) -> None:
+        """Draw the shapes that the frame shows, cut a little outside it."""
+        d = 3 * frame.metres_per_mm
+        cut = shapely.clip_by_rect(
+            np.asarray(shapes, dtype=object),
+            frame.west - d,
+            frame.south - d,
+            frame.east + d,
+            frame.north + d,
+        )
+        paths = _outlines(cut[~shapely.is_empty(cut)])
+        look = {"facecolors": "none", "joinstyle": "round", **look}
+        axes.add_collection(PathCollection(paths, zorder=z, gid=gid, **look), autolim=False)
+
+    def _base(self, axes: Axes, layer: LayerPlan, frame: _Frame) -> None:
+        """Draw fills and borders, weak below strong."""
+        style = self.plan.style
+        village, district = self._table("village"), self._table("district")
+        thin = {"edgecolors": style.line, "linewidths": _LINES["village"]}
+        if layer.geometry == "choropleth":
+            table = self._table(layer.table)
+            for number, one in enumerate(layer.classes):
+                chosen = table.geometry[layer.class_of == number]
+                look = {**thin, "facecolors": one.colour}
+                self._shapes(axes, chosen, frame, f"map-{one.key}", 1.0, **look)
+        else:
+            is_main = layer.table == "village" and layer.geometry == "outline"
+            thin["edgecolors"] = (
+                layer.classes[0].colour if is_main else _mix(style.line, self._land, 0.45)
+            )
+            gid = f"map-{layer.classes[0].key}" if is_main else "villages"
+            self._shapes(axes, village.geometry, frame, gid, 1.0, facecolors=self._land, **thin)
+        strong = {"edgecolors": style.strong_line}
+        weak = {"edgecolors": _mix(style.strong_line, style.line, 0.5)}
+        is_main = layer.table == "district" and layer.geometry == "outline"
+        if is_main:
+            strong = weak = {"edgecolors": layer.classes[0].colour}
+        outside, inside = district.geometry[~self._in_focus], district.geometry[self._in_focus]
+        gid = f"map-{layer.classes[0].key}" if is_main else "districts"
+        if is_main:
+            inside, outside = district.geometry, district.geometry[:0]
+        self._shapes(axes, outside, frame, "districts", 1.2, linewidths=_LINES["district"], **weak)
+        self._shapes(axes, inside, frame, gid, 1.3, linewidths=_LINES["focus"], **strong)
+        self._shapes(
+            axes,
+            self._regencies,
+            frame,
+            "regencies",
+            1.4,
+            linewidths=_LINES["regency"],
+            edgecolors=style.strong_line,
+        )
+
+    def _symbols(self, axes: Axes, layer: LayerPlan) -> None:
+        """Draw circles of true size, small ones above large ones, hollow without a value."""
+        table = self._table(layer.table)
+        known = self._has_value(layer)
+        xy = shapely.get_coordinates(table.geometry.to_numpy())
+        order = np.argsort(-layer.diameter_mm, kind="stable")
+        for number, one in enumerate(layer.classes):
+            for is_known in (True, False):
+                rows = [i for i in order if layer.class_of[i] == number and known[i] == is_known]
+                if not rows:
+                    continue
+                axes.scatter(
+                    xy[rows, 0],
+                    xy[rows, 1],
+                    s=(layer.diameter_mm[rows] / _POINT) ** 2,
+                    zorder=3.0 if is_known else 3.1,
+                    gid=f"map-{one.key}" + ("" if is_known else "-hollow"),
+                    **self._symbol_look(one, is_known),
+                )
+
+    def _symbol_look(self, one: ClassPlan, is_known: bool) -> dict[str, Any]:
+        paper = self.plan.style.paper
+        if is_known:
+            return {"facecolors": one.colour, "edgecolors": paper, "linewidths": 0.5, "alpha": 0.85}
+        return {"facecolors": paper, "edgecolors": one.colour, "linewidths": 1.1}
+
+    # Names
+
+    def _names(self, axes: Axes, layer: LayerPlan, frame: _Frame) -> tuple[int, list[Any]]:
+        """Name what has a figure; return the number left unnamed and the room taken."""
+        table = self._table(layer.table)
+        scale = frame.metres_per_mm
+        names = [printable(str(name)) for name in table[layer.title_field].fillna("")]
+        if layer.geometry == "symbols":
+            xy = shapely.get_coordinates(table.geometry.to_numpy())
+            discs = shapely.buffer(shapely.points(xy), layer.diameter_mm / 2 * scale)
+            order = np.argsort(-layer.diameter_mm, kind="stable")
+            kept = _distinct([int(i) for i in order if names[i]], names, xy, 7 * scale)
+            missed, taken = self._scatter_names(
+                axes, frame, [names[i] for i in kept], xy[kept], layer.diameter_mm[kept], xy,
+                layer.diameter_mm, [],
+            )
+            return missed, [*discs, *taken]
+        if layer.geometry == "outline" and len(table) > _MOST_NAMES:
+            return 0, []
+        rows = np.flatnonzero(self._has_value(layer))
+        if layer.value is not None:
+            values = table[layer.value].to_numpy(dtype=float, na_value=np.nan)
+            rows = rows[np.argsort(-values[rows], kind="stable")]
+        taken = []
+        homeless = []
+        for row in rows:
+            region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
+            box = self._seat(region, [names[row]], _NAME, frame, taken, is_strict=False)
+            if box is None:
+                homeless.append(row)
+                continue
+            taken.append(shapely.box(*box))
+            self._name(axes, [names[row]], box, _NAME)
+        if not homeless:
+            return 0, taken
+        anchors = shapely.get_coordinates(
+            shapely.point_on_surface(table.geometry.to_numpy()[homeless])
+        )
+        missed, more = self._scatter_names(
+            axes, frame, [names[i] for i in homeless], anchors, np.full(len(homeless), 0.5),
+            anchors, np.full(len(homeless), 0.5), taken,
+        )
+        return missed, [*taken, *more]
+
+    def _scatter_names(
+        self,
+        axes: Axes,
+        frame: _Frame,
+        names: list[str],
+        xy: NDArray[np.float64],
+        diameter_mm: NDArray[np.float64],
+        dots: NDArray[np.float64],
+        dots_mm: NDArray[np.float64],
+        taken: Sequence[Any],
+    ) -> tuple[int, list[Any]]:
+        """Put names beside their points, clear of all points and of the room taken."""
+        if not names:
+            return 0, []
+        style = self.plan.style
+        pixel = DPI / _INCH
+        walls = [shapely.get_coordinates(box) for box in taken]
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints when a name finds no room
+            _, _, labels, _ = textalloc.allocate(
+                axes,
+                xy[:, 0],
+                xy[:, 1],
+                names,
+                x_scatter=dots[:, 0],
+                y_scatter=dots[:, 1],
+                scatter_sizes=dots_mm / 2 * pixel,
+                text_scatter_sizes=diameter_mm / 2 * pixel,
+                x_lines=[wall[:, 0] for wall in walls] or None,
+                y_lines=[wall[:, 1] for wall in walls] or None,
+                textsize=_NAME,
+                margin=0.003,
+                min_distance=0.006,
+                max_distance=0.14,
+                nbr_candidates=500,
+                draw_all=False,
+                avoid_crossing_label_lines=True,
+                avoid_label_lines_overlap=True,
+                linecolor=self._grey,
+                linewidth=0.4,
+                textcolor=style.ink,
+                plot_kwargs={"zorder": 2.9},
+                zorder=5.0,
+            )
+        boxes = []
+        to_ground = axes.transData.inverted()
+        for label in labels:
+            if label is not None:
+                self._halo(label)
+                label.set_gid("name")
+                (west, south), (east, north) = to_ground.transform(label.get_window_extent())
+                boxes.append(shapely.box(west, south, east, north))
+        return sum(label is None for label in labels), boxes
+
+    def _seat(
+        self,
+        region: Any,
+        lines: list[str],
+        size: float,
+        frame: _Frame,
+        taken: Sequence[Any],
+        is_strict: bool,
+    ) -> Box | None:
+        """Return a free box for lines of text in a region, near its middle; None without one.
+
+        A strict box lies inside the region; any other has its centre there.
+        """
+        if shapely.is_empty(region) or shapely.area(region) == 0:
+            return None
+        scale = frame.metres_per_mm
+        half_w = (max(text_width(line, size) for line in lines) / 2 + 0.5) * scale
+        half_h = (_height(lines, size) / 2 + 0.1) * scale
+        west, south, east, north = shapely.bounds(region)
+        steps = np.linspace(0.04, 0.96, 24)
+        x, y = np.meshgrid(west + steps * (east - west), south + steps * (north - south))
+        middle = shapely.get_point(
+            shapely.maximum_inscribed_circle(region, tolerance=scale), 0
+        )
+        x = np.append(x.ravel(), shapely.get_x(middle))
+        y = np.append(y.ravel(), shapely.get_y(middle))
+        order = np.argsort(
+            (x - shapely.get_x(middle)) ** 2 + (y - shapely.get_y(middle)) ** 2, kind="stable"
+        )
+        x, y = x[order], y[order]
+        boxes = shapely.box(x - half_w, y - half_h, x + half_w, y + half_h)
+        room = frame.box(0.6)
+        is_free = shapely.covered_by(boxes, room)
+        for other in taken:
+            is_free &= ~shapely.intersects(boxes, other)
+        is_inside = is_free & shapely.covered_by(boxes, region)
+        if not is_inside.any() and not is_strict:
+            is_inside = is_free & shapely.contains_xy(region, x, y)
+        if not is_inside.any():
+            return None
+        first = int(np.argmax(is_inside))
+        west, south, east, north = shapely.bounds(boxes[first])
+        return float(west), float(south), float(east), float(north)
+
+    def _name(
+        self, axes: Axes, lines: list[str], box: Box, size: float, faint: bool = False
+    ) -> None:
+        """Write lines of text centred in a box."""
+        x = (box[0] + box[2]) / 2
+        step = (box[3] - box[1]) / len(lines)
+        for number, line in enumerate(lines):
+            label = axes.text(
+                x,
+                box[3] - (number + 0.5) * step,
+                line,
+                size=size,
+                color=_mix(self.plan.style.strong_line, self.plan.style.line, 0.4)
+                if faint
+                else self.plan.style.ink,
+                ha="center",
+                va="center_baseline",
+                zorder=4.5 if faint else 5.0,
+                gid="district-name" if faint else "name",
+            )
+            self._halo(label, 1.2 if faint else 1.8)
+
+    def _halo(self, label: Label, width: float = 1.8) -> None:
+        """Underlay a name with its outline in the colour of paper; the name itself stays text."""
+        paper = self.plan.style.paper
+        x, y = label.get_position()
+        label.axes.text(
+            x,
+            y,
+            label.get_text(),
+            size=label.get_size(),
+            ha=label.get_ha(),
+            va=label.get_va(),
+            zorder=label.get_zorder() - 0.3,
+            gid="halo",
+            path_effects=[Stroke(linewidth=width, foreground=paper, joinstyle="round", alpha=0.85)],
+        )
+
+    def _district_names(
+        self, axes: Axes, layer: LayerPlan, frame: _Frame, taken: list[Any]
+    ) -> None:
+        """Name districts in faint capitals where there is room and no name yet."""
+        district = self._table("district")
+        if layer.table == "district":
+            if layer.geometry == "outline":
+                return
+            is_named = self._has_value(layer)
+        else:
+            is_named = np.zeros(len(district), dtype=bool)
+        for row in np.flatnonzero(~is_named):
+            name = printable(str(district["district_name"].iloc[row])).upper()
+            region = shapely.intersection(district.geometry.iloc[row], frame.box(1.0))
+            for lines in ([name], _halves(name)):
+                box = self._seat(region, lines, _FAINT_NAME, frame, taken, is_strict=True)
+                if box is not None:
+                    taken.append(shapely.box(*box))
+                    self._name(axes, lines, box, _FAINT_NAME, faint=True)
+                    break
+
+    # The side column
+
+    def _legend(self, layer: LayerPlan, language: Language) -> list[_Row]:
+        style = self.plan.style
+        header = next(
+            (field.label for field in layer.fields if field.name == (layer.category or layer.value)),
+            None,
+        )
+        heading = header[language] if header is not None else t("ui.legend")[language]
+        rows = []
+        if not (layer.geometry == "symbols" and layer.category is None):
+            rows.append(self._heading(heading))
+        unit = layer.unit[language] if layer.unit else ""
+        if layer.geometry == "choropleth" and unit and unit.lower() != heading.lower():
+            rows.append(self._text(unit, self._grey))
+        for one in layer.classes:
+            rows.append(self._entry(layer, one, one.label[language], one.count, language))
+        if layer.geometry == "symbols" and layer.value is not None:
+            if layer.hollow is not None:
+                hollow = layer.hollow
+                rows.append(self._entry(layer, hollow, hollow.label[language], hollow.count, language))
+            if layer.sizes:
+                rows.append(_Row(2.0, lambda page, top: None))
+                value = next(f for f in layer.fields if f.name == layer.value)
+                shown = f"{t('legend.size')[language]}: {value.label[language].lower()}"
+                if unit and unit.lower() != value.label[language].lower():
+                    shown += f" ({unit})"
+                rows.append(self._heading(shown))
+                rows.append(self._sizes(layer, language))
+        rows.append(_Row(2.0, lambda page, top: None))
+        borders = [("regency", "regency", style.strong_line), ("focus", "district", style.strong_line)]
+        if layer.table != "district" or layer.geometry == "symbols":
+            borders.append(("village", "village", style.line))
+        for line, name, colour in borders:
+            if layer.geometry == "outline" and layer.table == name:
+                continue
+            rows.append(self._border(t(f"figure.border.{name}")[language], _LINES[line], colour))
+        return rows
+
+    @property
+    def _left(self) -> float:
+        return _EDGE + _MAP + _GUTTER
+
+    def _heading(self, text: str) -> _Row:
+        lines = wrap(text, _SIDE, _BODY, "bold")
+
+        def draw(page: _Page, top: float) -> None:
+            page.write(lines, self._left, top, _BODY, self.plan.style.ink, weight="bold")
+
+        return _Row(_height(lines, _BODY) + 0.8, draw)
+
+    def _text(self, text: str, colour: str) -> _Row:
+        lines = wrap(text, _SIDE, _SMALL + 0.5)
+
+        def draw(page: _Page, top: float) -> None:
+            page.write(lines, self._left, top - 0.6, _SMALL + 0.5, colour)
+
+        return _Row(_height(lines, _SMALL + 0.5) + 0.4, draw)
+
+    def _entry(
+        self, layer: LayerPlan, one: ClassPlan, text: str, count: int, language: Language
+    ) -> _Row:
+        """A legend row: swatch, label, number of features."""
+        style = self.plan.style
+        number = t("legend.count", n=format_number(count, 0, language))[language]
+        indent = 8.0
+        room = _SIDE - indent - text_width(number, _SMALL) - 1.5
+        lines = wrap(text, room, _BODY)
+        height = max(_height(lines, _BODY) + 1.0, 4.6)
+
+        def draw(page: _Page, top: float) -> None:
+            middle = top + height / 2
+            self._swatch(page, layer, one, self._left + 3.0, middle)
+            first = middle - _height(lines, _BODY) / 2
+            page.write(lines, self._left + indent, first, _BODY, style.ink, gid="legend-label")
+            offset = (_BODY - _SMALL) * 0.95 * _POINT
+            page.write(
+                [number],
+                self._left + _SIDE,
+                first + offset,
+                _SMALL,
+                self._grey,
+                ha="right",
+                gid="legend-count",
+            )
+
+        return _Row(height, draw)
+
+    def _swatch(self, page: _Page, layer: LayerPlan, one: ClassPlan, x: float, y: float) -> None:
+        style = self.plan.style
+        gid = f"legend-{one.key}"
+        if layer.geometry == "choropleth":
+            page.sheet.add_patch(
+                Rectangle(
+                    (x - 3, y - 1.7), 6, 3.4, fc=one.colour, ec=style.line, lw=0.3, gid=gid
+                )
+            )
+        elif layer.geometry == "outline":
+            width = _LINES["regency" if layer.table == "regency" else "focus"]
+            if layer.table == "village":
+                width = _LINES["village"]
+            page.sheet.plot([x - 3, x + 3], [y, y], lw=width, color=one.colour, gid=gid)
+        else:
+            is_known = not one.is_missing
+            look = self._symbol_look(one, is_known)
+            page.sheet.add_patch(
+                Circle(
+                    (x, y),
+                    1.5 if is_known else (layer.missing_mm or 2.0) / 2,
+                    fc=look["facecolors"],
+                    ec=look["edgecolors"],
+                    lw=look["linewidths"],
+                    alpha=look.get("alpha"),
+                    gid=gid,
+                )
+            )
+
+    def _sizes(self, layer: LayerPlan, language: Language) -> _Row:
+        """Circles of true size, standing in one another, each with its value."""
+        style = self.plan.style
+        sizes = sorted(layer.sizes, key=lambda size: -size.diameter_mm)
+        widest = sizes[0].diameter_mm
+        step = _BODY * _LEADING * _POINT
+        tops: list[float] = []
+        for size in sizes:
+            wanted = widest - size.diameter_mm
+            tops.append(max(wanted, tops[-1] + step) if tops else wanted)
+        height = max(widest, tops[-1]) + step
+
+        def draw(page: _Page, top: float) -> None:
+            floor = top + 0.5 * step + widest
+            centre = self._left + widest / 2 + 0.5
+            right = self._left + widest + 4.0
+            for size, label_top in zip(sizes, tops, strict=True):
+                y = floor - size.diameter_mm
+                page.sheet.add_patch(
+                    Circle(
+                        (centre, floor - size.diameter_mm / 2),
+                        size.diameter_mm / 2,
+                        fc="white",
+                        ec=style.ink,
+                        lw=0.5,
+                        gid="legend-size",
+                    )
+                )
+                label = top + 0.5 * step + label_top
+                page.rule([centre, right - 2.0, right - 0.8], [y, y, label], 0.3, self._grey)
+                page.sheet.text(
+                    right,
+                    label,
+                    printable(size.label[language]),
+                    size=_BODY,
+                    color=style.ink,
+                    va="center_baseline",
+                    gid="legend-size-label",
+                )
+
+        return _Row(height, draw)
+
+    def _border(self, text: str, width: float, colour: str) -> _Row:
+        lines = wrap(text, _SIDE - 8.0, _SMALL + 0.5)
+        height = _height(lines, _SMALL + 0.5) + 0.6
+
+        def draw(page: _Page, top: float) -> None:
+            page.rule([self._left, self._left + 6], [top + height / 2] * 2, width, colour)
+            page.write(lines, self._left + 8.0, top + 0.3, _SMALL + 0.5, self.plan.style.ink)
+
+        return _Row(height, draw)
+
+    def _scale(self, frame: _Frame, language: Language) -> _Row:
+        """Scale bar and north arrow."""
+        style = self.plan.style
+        most = 28 * frame.metres_per_mm
+        power = 10.0 ** math.floor(math.log10(most))
+        metres = max(step * power for step in (1, 2, 5) if step * power <= most)
+        unit, value = ("km", metres / 1000) if metres >= 1000 else ("m", metres)
+        shown = f"{format_number(value, 0, language)} {unit}"
+        height = 12.0
+
+        def draw(page: _Page, top: float) -> None:
+            page.map.add_artist(
+                ScaleBar(
+                    1,
+                    "m",
+                    fixed_value=value,
+                    fixed_units=unit,
+                    location="lower left",
+                    bbox_to_anchor=(self._left, top + height),
+                    bbox_transform=page.sheet.transData,
+                    width_fraction=0.7 / frame.height_mm,
+                    pad=0,
+                    border_pad=0,
+                    sep=2,
+                    rotation="horizontal-only",
+                    frameon=False,
+                    color=style.ink,
+                    scale_formatter=lambda *_: shown,
+                    font_properties={"family": _FONT, "size": _BODY},
+                )
+            )
+            x, base = self._left + _SIDE - 3.5, top + height
+            arrow = [(x, base - 8), (x - 2, base), (x, base - 1.6)]
+            other = [(x, base - 8), (x + 2, base), (x, base - 1.6)]
+            look = {"ec": style.ink, "lw": 0.5, "joinstyle": "miter"}
+            page.sheet.add_patch(Polygon(arrow, fc=style.ink, **look))
+            page.sheet.add_patch(Polygon(other, fc="white", **look))
+            letter = t("figure.grid_north")[language]
+            page.sheet.text(
+                x, base - 9, letter, size=_BODY, color=style.ink, ha="center", weight="bold"
+            )
+
+        return _Row(height, draw)
+
+    def _locator(self, frame: _Frame, language: Language) -> _Row:
+        """The whole area, with the frame of the map."""
+        style = self.plan.style
+        shapes = self._regencies
+        west, south, east, north = shapely.total_bounds(shapes)
+        ground = shapely.box(west, south, east, north)
+        if shapely.covered_by(ground, frame.box()):
+            return _Row(0.0, lambda page, top: None)
+        pad = 0.04 * max(east - west, north - south)
+        west, south, east, north = west - pad, south - pad, east + pad, north + pad
+        width = min(_SIDE, 38.0 * (east - west) / (north - south))
+        drawn = width * (north - south) / (east - west)
+        lines = wrap(t("figure.inset")[language], _SIDE, _SMALL + 0.5)
+        gap = _height(lines, _SMALL + 0.5) + 0.8
+
+        def draw(page: _Page, top: float) -> None:
+            page.write(lines, self._left, top, _SMALL + 0.5, self._grey)
+            axes = page.axes(self._left, top + gap, width, drawn)
+            axes.set(xlim=(west, east), ylim=(south, north), facecolor=style.paper)
+            axes.set_gid("locator")
+            axes.add_collection(
+                PathCollection(
+                    _outlines(shapes),
+                    facecolors=style.missing,
+                    edgecolors=style.strong_line,
+                    linewidths=0.5,
+                ),
+                autolim=False,
+            )
+            axes.add_patch(
+                Rectangle(
+                    (frame.west, frame.south),
+                    frame.east - frame.west,
+                    frame.north - frame.south,
+                    fill=False,
+                    ec=style.ink,
+                    lw=1.0,
+                    gid="locator-frame",
+                )
+            )
+            page.sheet.add_patch(
+                Rectangle(
+                    (self._left, top + gap), width, drawn, fill=False, lw=0.4, ec=style.strong_line
+                )
+            )
+
+        return _Row(gap + drawn + 4.0, draw)
+
+
+def _distinct(
+    rows: list[int], names: Sequence[str], xy: NDArray[np.float64], within: float
+) -> list[int]:
+    """Drop rows whose name a neighbour within a distance already carries."""
+    kept: list[int] = []
+    for row in rows:
+        if not any(
+            names[other] == names[row] and math.dist(xy[other], xy[row]) <= within
+            for other in kept
+        ):
+            kept.append(row)
+    return kept
+
+
+def _halves(name: str) -> list[str]:
+    """Split a name of several words into two lines of about one length."""
+    words = name.split(" ")
+    cuts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
+    return list(min(cuts, key=lambda cut: max(map(len, cut)))) if cuts else [name]
