@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +27,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key that is no plain word", problem_mark=key_node.start_mark
+                )
             key = self.construct_object(key_node, deep=deep)
             if key in seen:
                 raise yaml.MarkedYAMLError(
@@ -52,6 +57,9 @@ def load_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         row = error.problem_mark.line + 1 if error.problem_mark else None
         raise InputError(Fault(str(path), "valid YAML", str(error.problem), row=row)) from error
+    except yaml.YAMLError as error:
+        found = str(error).partition("\n")[0]
+        raise InputError(Fault(str(path), "valid YAML", found)) from error
 
 
 def load_model(model: type[M], path: Path) -> M:
@@ -75,21 +83,39 @@ def load_model(model: type[M], path: Path) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise InputError(_fault(model, str(path), item) for item in error.errors()) from error
+        found = error.errors()
+        inner = {item["loc"][:depth] for item in found for depth in range(len(item["loc"]))}
+        # A list of which every item is wrong is also counted as too short: say only the former.
+        told = [item for item in found if item["type"] != "too_short" or item["loc"] not in inner]
+        raise InputError(_fault(model, str(path), item) for item in told) from error
 
 
 def _fault(model: type[Strict], path: str, item: Any) -> Fault:
     place = ".".join(str(part) for part in item["loc"]) or "(file)"
     found = repr(item["input"])[:80]
     if item["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) if len(item["loc"]) == 1 else ""
         return Fault(
             path,
             "only known keys",
             f"unknown key {item['loc'][-1]!r}",
             column=place,
-            hint=f"Known keys: {known}" if known else None,
+            hint=f"Known keys: {', '.join(_model_at(model, item['loc'][:-1]).model_fields)}",
         )
     if item["type"] == "missing":
         return Fault(path, "a value", "nothing", column=place)
     return Fault(path, item["msg"].removeprefix("Value error, "), found, column=place)
+
+
+def _model_at(model: type[BaseModel], place: Iterable[str | int]) -> type[BaseModel]:
+    """Return the model that rules a place; list positions and names of a mapping stay in it."""
+    for part in place:
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[str(part)].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model an annotation such as ``tuple[Regency, ...]`` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
