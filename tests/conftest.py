@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from pipeline.contracts.provenance import PROJECT, Paths
 
@@ -14,6 +17,13 @@ if TYPE_CHECKING:
     from pipeline.s5_render.plan import AtlasPlan
 
 AREAS = Path(__file__).parent / "areas"
+
+# The same examples in every run, no time limit on a busy machine, no files in the checkout.
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "atlas-hypothesis")
+)
+settings.register_profile("atlas", derandomize=True, deadline=None, database=None)
+settings.load_profile("atlas")
 
 
 def _run_stages(paths: Paths, area: str, boundaries: str | None = None) -> list[bool]:
