@@ -59,6 +59,17 @@ class Boundaries(Strict):
     )
 
 
+class Decision(Strict):
+    """A place of a published row that its source states wrongly, decided by a person."""
+
+    table: str = Field(pattern="^(clusters|places)$", description="Table of the row.")
+    id: str = Field(min_length=1, description="Identifier of the row.")
+    village_code: str = Field(
+        pattern=r"^\d{2}\.\d{2}\.\d{2}\.\d{4}$", description="The village it lies in."
+    )
+    because: str = Field(min_length=10, description="Why; stands in the row's evidence.")
+
+
 class AreaConfig(Strict):
     """The model of ``area.yaml``."""
 
@@ -71,6 +82,9 @@ class AreaConfig(Strict):
     )
     crs: str = Field(description="Projected CRS in metres, for measuring and for QGIS.")
     boundaries: Boundaries = Field(default=Boundaries(), description="Village polygons.")
+    decisions: tuple[Decision, ...] = Field(
+        default=(), description="Places decided by a person where a source contradicts itself."
+    )
     tables: tuple[str, ...] = Field(default=(), description="Tables in tables/, without .csv.")
     language: str = Field(
         default="id", pattern="^(id|en)$", description="Language of figures/ and of the first view."

@@ -17,8 +17,10 @@ import geopandas as gpd
 import shapely
 from pyproj import CRS
 
+from pipeline.contracts.area import Decision
 from pipeline.contracts.crs import GEOGRAPHIC
 from pipeline.contracts.errors import Fault, InputError
+from pipeline.s2_geocode import names
 from pipeline.s2_geocode.gazetteer import Gazetteer
 from pipeline.s2_geocode.match import Match, match_place
 
@@ -55,6 +57,7 @@ def locate(
     district: gpd.GeoDataFrame,
     crs: CRS,
     where: str,
+    decisions: Mapping[str, Decision] | None = None,
 ) -> gpd.GeoDataFrame:
     """Match every row of a published table to a village or district and give it a point.
 
@@ -71,6 +74,8 @@ def locate(
         The area's projected CRS.
     where : str
         How messages name the table.
+    decisions : mapping of str to Decision, optional
+        Rows, by the identifier in their first column, whose place a person decided.
 
     Returns
     -------
@@ -81,7 +86,8 @@ def locate(
     Raises
     ------
     InputError
-        Every row whose kecamatan is not in the area, or whose name is in no village.
+        Every row whose kecamatan is not in the area, whose name is in no village, or whose
+        kecamatan contradicts its village without a decision; every decision about no row.
     """
     points = inner_points(village, "village_code", crs) | inner_points(
         district, "district_code", crs
@@ -89,7 +95,8 @@ def locate(
     district_codes = {
         (row.district_name, row.regency_name): row.district_code for row in district.itertuples()
     }
-    rows, faults = [], []
+    decided = dict(decisions or {})
+    rows, faults = [], _decision_faults(decided, table, village)
     for number, row in enumerate(table.to_dict("records"), start=2):
         if _has_coordinates(row):
             rows.append(_from_coordinates(row, village))
@@ -98,6 +105,10 @@ def locate(
             key: None if pd.isna(row.get(key)) else str(row[key])
             for key in ("place_name", "district_name", "regency_name")
         }
+        decision = decided.get(str(row[table.columns[0]]))
+        if decision and not faults:
+            rows.append(_from_decision(decision, village, points))
+            continue
         match = match_place(
             gazetteer, given["place_name"] or "", given["district_name"], given["regency_name"]
         )
@@ -185,6 +196,46 @@ def _from_coordinates(row: Mapping[Any, Any], village: gpd.GeoDataFrame) -> dict
     }
 
 
+def _from_decision(
+    decision: Decision, village: gpd.GeoDataFrame, points: Mapping[str, shapely.Point]
+) -> dict[str, object]:
+    unit = village.set_index("village_code").loc[decision.village_code]
+    return {
+        "village_code": decision.village_code,
+        "village_name": unit["village_name"],
+        "district_code": unit["district_code"],
+        "regency_code": unit["regency_code"],
+        "precision": "village",
+        "method": "decision",
+        "score": 1.0,
+        "evidence": f"decided by a person: {decision.because}",
+        "candidates": decision.village_code,
+        "geometry": points[decision.village_code],
+    }
+
+
+def _decision_faults(
+    decided: Mapping[str, Decision], table: pd.DataFrame, village: gpd.GeoDataFrame
+) -> list[Fault]:
+    rows = set(table.iloc[:, 0])
+    codes = set(village["village_code"])
+    faults = [
+        Fault("area.yaml", f"an identifier of table {one.table}", repr(key), column="decisions.id")
+        for key, one in decided.items()
+        if key not in rows
+    ]
+    return faults + [
+        Fault(
+            "area.yaml",
+            "a village of the gazetteer",
+            one.village_code,
+            column="decisions.village_code",
+        )
+        for one in decided.values()
+        if one.village_code not in codes
+    ]
+
+
 def _faults(match: Match, given: dict[str, str | None], where: str, number: int) -> list[Fault]:
     if match.method == "unmatched":
         column = "place_name" if given["place_name"] else "district_name"
@@ -196,6 +247,23 @@ def _faults(match: Match, given: dict[str, str | None], where: str, number: int)
                 row=number,
                 column=column,
                 hint="Correct the name, or add it to aliases.csv or old_names.csv",
+            )
+        ]
+    stated = given["district_name"]
+    if (
+        match.village_code
+        and stated
+        and names.fold(stated) != names.fold(match.district_name or "")
+    ):
+        return [
+            Fault(
+                where,
+                f"the kecamatan of {match.village_name}, which is {match.district_name}",
+                repr(stated),
+                row=number,
+                column="district_name",
+                hint="If the source prints it so, keep the row and decide in area.yaml under "
+                "'decisions'; otherwise correct it",
             )
         ]
     return []

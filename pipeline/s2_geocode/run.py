@@ -28,10 +28,18 @@ def run(paths: Paths, name: str) -> bool:
             published = record.read("sources", table)
             published["status"] = pd.Series("published", index=published.index, dtype="string")
             where = str(paths.areas / name / "tables" / f"{table}.csv")
-            placed = locate(published, gazetteer, village, district, crs, where)
+            decisions = {one.id: one for one in area.decisions if one.table == table}
+            placed = locate(published, gazetteer, village, district, crs, where, decisions)
             record.write(key, placed)
             record.count(key, len(published), len(placed))
 
     return run_stage(
-        StageRecord(paths, name, "geocode", after=("sources",), parameters={"crs": area.crs}), work
+        StageRecord(
+            paths,
+            name,
+            "geocode",
+            after=("sources",),
+            parameters={"crs": area.crs, "decisions": [one.model_dump() for one in area.decisions]},
+        ),
+        work,
     )

@@ -5,15 +5,21 @@ from __future__ import annotations
 from pipeline.contracts.area import load_area
 from pipeline.contracts.provenance import Paths, StageRecord, run_stage
 from pipeline.s3_analyse.aggregate import comparison, totals
+from pipeline.s3_analyse.crosstabs import recompute
+from pipeline.s3_analyse.survey import linkages, score_classes
 
 
 def run(paths: Paths, name: str) -> bool:
     """Run the stage unless its result stands; return whether it ran."""
     load_area(paths.areas, name)
-    return run_stage(StageRecord(paths, name, "analyse", after=("sources", "geocode")), _work)
+    folder = str(paths.areas / name / "tables")
+    return run_stage(
+        StageRecord(paths, name, "analyse", after=("sources", "geocode")),
+        lambda record: _work(record, folder),
+    )
 
 
-def _work(record: StageRecord) -> None:
+def _work(record: StageRecord, folder: str) -> None:
     clusters = record.read("geocode", "cluster")
     for unit in ("village", "district", "regency"):
         units = record.read("sources", unit)
@@ -28,3 +34,8 @@ def _work(record: StageRecord) -> None:
         )
     regencies = record.read("sources", "regency")
     record.write("comparison", comparison(record.read("sources", "facts"), clusters, regencies))
+    record.write("crosstab_check", recompute(record.read("sources", "crosstabs")))
+    scales, scores = record.read("sources", "scales"), record.read("sources", "item_scores")
+    record.write("score_class", score_classes(scales, scores, folder))
+    reported, ties = record.read("sources", "linkages"), record.read("sources", "ties")
+    record.write("linkage", linkages(reported, ties))
