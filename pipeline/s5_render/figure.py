@@ -8,21 +8,19 @@ Matplotlib, so a figure looks the same on every machine.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
 import matplotlib
 import numpy as np
-import textalloc
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Circle, Polygon, Rectangle
@@ -56,9 +54,11 @@ _LEADING = 1.32
 _HEAD, _TITLE, _BODY, _SMALL = 6.5, 12.0, 7.0, 6.0
 _NAME, _FAINT_NAME = 6.5, 5.4
 _MOST_NAMES = 60
-_LINES = {"village": 0.25, "district": 0.55, "focus": 0.95, "regency": 1.3}
+_LINES = {"village": 0.25, "district": 0.4, "focus": 0.7, "regency": 1.15}
+_HIDDEN_SHARE = 0.1
+_STRICTLY, _LOOSELY = (True,), (True, False)
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     **{
         key: value
         for key, value in matplotlib.rcParamsDefault.items()
@@ -90,8 +90,8 @@ def printable(text: str) -> str:
 
     Examples
     --------
-    >>> printable("Kauman\\n\\x07")
-    'Kauman \ufffd'
+    >>> printable("Kauman  " + chr(7))
+    'Kauman �'
     """
     known = _glyphs()
     return "".join(
@@ -138,7 +138,9 @@ def wrap(text: str, width_mm: float, size: float, weight: str = "normal") -> lis
 
 def _mix(one: str, other: str, share: float) -> str:
     """Return the colour `share` of the way from `one` to `other`."""
-    return to_hex(np.array(to_rgb(one)) * (1 - share) + np.array(to_rgb(other)) * share)
+    pairs = zip(to_rgb(one), to_rgb(other), strict=True)
+    red, green, blue = (a + share * (b - a) for a, b in pairs)
+    return to_hex((red, green, blue))
 
 
 def _outlines(shapes: Iterable[Any]) -> list[Outline]:
@@ -262,14 +264,19 @@ class Drawer:
             Keys ``png``, ``svg`` and ``pdf``; the same plan gives the same bytes.
         """
         figure = self.figure(layer_id, language)
-        title = printable(f"{self.plan.title[language]}: {self.plan.layer(layer_id).title[language]}")
+        title = printable(
+            f"{self.plan.title[language]}: {self.plan.layer(layer_id).title[language]}"
+        )
         files = {}
         with matplotlib.rc_context(_SETTINGS):
             for kind, metadata in _METADATA.items():
                 buffer = io.BytesIO()
-                figure.savefig(
-                    buffer, format=kind, dpi=DPI, metadata={**metadata, "Title": title}
+                # Text and flat colours: more effort saves little and costs most of the time.
+                more: dict[str, Any] = (
+                    {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
                 )
+                labelled = {**metadata, "Title": title}
+                figure.savefig(buffer, format=kind, dpi=DPI, metadata=labelled, **more)
                 files[kind] = buffer.getvalue()
         return files
 
@@ -290,8 +297,9 @@ class Drawer:
         title = wrap(layer.title[language], full, _TITLE, "bold")
         note = wrap(layer.note[language], full, _BODY)
         head = [printable(plan.title[language]).upper()]
+        frame = self._frame(layer, sum(row.height for row in self._legend(layer, language)))
+        layer = self._for_print(layer, frame)
         rows = self._legend(layer, language)
-        frame = self._frame(layer, sum(row.height for row in rows))
         scale = self._scale(frame, language)
         locator = self._locator(frame, language)
 
@@ -303,7 +311,7 @@ class Drawer:
         footer = wrap(plan.footer[language], full, _SMALL)
         # The map is drawn to know how many names found no room, which the caption says.
         for _ in range(2):
-            caption = wrap(self._caption(layer, language, unnamed), full, _BODY)
+            caption = wrap(_caption(layer, language, unnamed), full, _BODY)
             below = 2.4 + _height(caption, _BODY) + 1.2 + _height(footer, _SMALL) + _EDGE - 1
             page = _Page(top + frame.height_mm + below)
             missed = self._map(page, layer, frame, top, language)
@@ -333,13 +341,6 @@ class Drawer:
         y += _height(caption, _BODY) + 1.2
         page.write(footer, _EDGE, y, _SMALL, self._grey, gid="footer")
         return page.figure
-
-    def _caption(self, layer: LayerPlan, language: Language, unnamed: int) -> str:
-        caption = layer.caption[language]
-        caption = caption[:1].upper() + caption[1:] if not caption.startswith("n =") else caption
-        if unnamed:
-            caption += " " + t("figure.unnamed", n=unnamed)[language]
-        return caption
 
     # The ground
 
@@ -391,6 +392,29 @@ class Drawer:
         half = width / _MAP * height_mm / 2
         return _Frame(x - width / 2, y - half, x + width / 2, y + half, height_mm)
 
+    def _for_print(self, layer: LayerPlan, frame: _Frame) -> LayerPlan:
+        """Shrink circles that would hide more than a tenth of each other, and their legend."""
+        known = self._has_value(layer)
+        if layer.geometry != "symbols" or layer.value is None or not known.any():
+            return layer
+        points = shapely.points(
+            shapely.get_coordinates(self._table(layer.table).geometry.to_numpy()[known])
+        )
+        factor = 1.0
+        for factor in (1.0, 0.85, 0.7, 0.55):
+            diameter = layer.diameter_mm[known] * factor
+            discs = shapely.buffer(points, diameter / 2 * frame.metres_per_mm)
+            total = float(shapely.area(discs).sum())
+            if shapely.area(shapely.union_all(discs)) >= (1 - _HIDDEN_SHARE) * total:
+                break
+        return replace(
+            layer,
+            diameter_mm=np.where(known, layer.diameter_mm * factor, layer.diameter_mm),
+            sizes=tuple(
+                replace(size, diameter_mm=size.diameter_mm * factor) for size in layer.sizes
+            ),
+        )
+
     # The map
 
     def _map(
@@ -409,9 +433,7 @@ class Drawer:
         unnamed, taken = self._names(axes, layer, frame)
         self._district_names(axes, layer, frame, taken)
         page.sheet.add_patch(
-            Rectangle(
-                (_EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line
-            )
+            Rectangle((_EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line)
         )
         return unnamed
 
@@ -456,7 +478,7 @@ class Drawer:
             strong = weak = {"edgecolors": layer.classes[0].colour}
         outside, inside = district.geometry[~self._in_focus], district.geometry[self._in_focus]
         gid = f"map-{layer.classes[0].key}" if is_main else "districts"
-        if is_main:
+        if layer.geometry == "outline":
             inside, outside = district.geometry, district.geometry[:0]
         self._shapes(axes, outside, frame, "districts", 1.2, linewidths=_LINES["district"], **weak)
         self._shapes(axes, inside, frame, gid, 1.3, linewidths=_LINES["focus"], **strong)
@@ -472,170 +494,111 @@ class Drawer:
 
     def _symbols(self, axes: Axes, layer: LayerPlan) -> None:
         """Draw circles of true size, small ones above large ones, hollow without a value."""
-        table = self._table(layer.table)
+        xy = shapely.get_coordinates(self._table(layer.table).geometry.to_numpy())
         known = self._has_value(layer)
-        xy = shapely.get_coordinates(table.geometry.to_numpy())
-        order = np.argsort(-layer.diameter_mm, kind="stable")
-        for number, one in enumerate(layer.classes):
-            for is_known in (True, False):
-                rows = [i for i in order if layer.class_of[i] == number and known[i] == is_known]
-                if not rows:
-                    continue
-                axes.scatter(
-                    xy[rows, 0],
-                    xy[rows, 1],
-                    s=(layer.diameter_mm[rows] / _POINT) ** 2,
-                    zorder=3.0 if is_known else 3.1,
-                    gid=f"map-{one.key}" + ("" if is_known else "-hollow"),
-                    **self._symbol_look(one, is_known),
-                )
+        rows = np.argsort(-layer.diameter_mm, kind="stable")
+        looks = [self._symbol_look(layer.classes[layer.class_of[i]].colour, known[i]) for i in rows]
+        axes.scatter(
+            xy[rows, 0],
+            xy[rows, 1],
+            s=(layer.diameter_mm[rows] / _POINT) ** 2,
+            zorder=3.0,
+            gid="map-symbols",
+            facecolors=[look["fc"] for look in looks],
+            edgecolors=[look["ec"] for look in looks],
+            linewidths=[look["lw"] for look in looks],
+        )
 
-    def _symbol_look(self, one: ClassPlan, is_known: bool) -> dict[str, Any]:
+    def _symbol_look(self, colour: str, is_known: bool) -> dict[str, Any]:
         paper = self.plan.style.paper
         if is_known:
-            return {"facecolors": one.colour, "edgecolors": paper, "linewidths": 0.5, "alpha": 0.85}
-        return {"facecolors": paper, "edgecolors": one.colour, "linewidths": 1.1}
+            return {"fc": to_rgba(colour, 0.88), "ec": to_rgba(paper), "lw": 0.5}
+        return {"fc": to_rgba(paper), "ec": to_rgba(colour), "lw": 1.1}
 
     # Names
 
     def _names(self, axes: Axes, layer: LayerPlan, frame: _Frame) -> tuple[int, list[Any]]:
         """Name what has a figure; return the number left unnamed and the room taken."""
         table = self._table(layer.table)
-        scale = frame.metres_per_mm
-        names = [printable(str(name)) for name in table[layer.title_field].fillna("")]
-        if layer.geometry == "symbols":
-            xy = shapely.get_coordinates(table.geometry.to_numpy())
-            discs = shapely.buffer(shapely.points(xy), layer.diameter_mm / 2 * scale)
-            order = np.argsort(-layer.diameter_mm, kind="stable")
-            kept = _distinct([int(i) for i in order if names[i]], names, xy, 7 * scale)
-            missed, taken = self._scatter_names(
-                axes, frame, [names[i] for i in kept], xy[kept], layer.diameter_mm[kept], xy,
-                layer.diameter_mm, [],
-            )
-            return missed, [*discs, *taken]
         if layer.geometry == "outline" and len(table) > _MOST_NAMES:
             return 0, []
-        rows = np.flatnonzero(self._has_value(layer))
-        if layer.value is not None:
-            values = table[layer.value].to_numpy(dtype=float, na_value=np.nan)
-            rows = rows[np.argsort(-values[rows], kind="stable")]
-        taken = []
-        homeless = []
-        for row in rows:
-            region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
-            box = self._seat(region, [names[row]], _NAME, frame, taken, is_strict=False)
-            if box is None:
-                homeless.append(row)
-                continue
-            taken.append(shapely.box(*box))
-            self._name(axes, [names[row]], box, _NAME)
-        if not homeless:
-            return 0, taken
-        anchors = shapely.get_coordinates(
-            shapely.point_on_surface(table.geometry.to_numpy()[homeless])
+        names = [_shorten(printable(str(name))) for name in table[layer.title_field].fillna("")]
+        if layer.geometry == "symbols":
+            rank = layer.diameter_mm
+        elif layer.value is None:
+            rank = np.zeros(len(table))
+        else:
+            rank = table[layer.value].to_numpy(dtype=float, na_value=np.nan)
+        order = np.argsort(-rank, kind="stable")
+        rows = [int(i) for i in order if names[i] and not np.isnan(rank[i])]
+        places = shapely.point_on_surface(table.geometry.to_numpy())
+        taken: list[Any] = []
+        homeless: list[tuple[str, Any]] = []
+        if layer.geometry == "symbols":
+            discs = shapely.buffer(places, layer.diameter_mm / 2 * frame.metres_per_mm)
+            taken.extend(discs)
+            xy = shapely.get_coordinates(places)
+            for row in _distinct(rows, names, xy, 7 * frame.metres_per_mm):
+                box = _beside(xy[row], layer.diameter_mm[row] / 2, names[row], frame, taken)
+                if box is None:
+                    homeless.append((names[row], discs[row]))
+                else:
+                    taken.append(shapely.box(*box))
+                    self._name(axes, [names[row]], box, _NAME)
+        else:
+            for row in rows:
+                region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
+                if not self._name_inside(axes, names[row], region, frame, taken, _LOOSELY, _NAME):
+                    dot = shapely.buffer(places[row], 0.3 * frame.metres_per_mm)
+                    homeless.append((names[row], dot))
+        leaders: list[Any] = []
+        unnamed = sum(
+            not self._name_led(axes, name, home, frame, taken, leaders) for name, home in homeless
         )
-        missed, more = self._scatter_names(
-            axes, frame, [names[i] for i in homeless], anchors, np.full(len(homeless), 0.5),
-            anchors, np.full(len(homeless), 0.5), taken,
-        )
-        return missed, [*taken, *more]
+        return unnamed, [*taken, *leaders]
 
-    def _scatter_names(
+    def _name_inside(
         self,
         axes: Axes,
-        frame: _Frame,
-        names: list[str],
-        xy: NDArray[np.float64],
-        diameter_mm: NDArray[np.float64],
-        dots: NDArray[np.float64],
-        dots_mm: NDArray[np.float64],
-        taken: Sequence[Any],
-    ) -> tuple[int, list[Any]]:
-        """Put names beside their points, clear of all points and of the room taken."""
-        if not names:
-            return 0, []
-        style = self.plan.style
-        pixel = DPI / _INCH
-        walls = [shapely.get_coordinates(box) for box in taken]
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints when a name finds no room
-            _, _, labels, _ = textalloc.allocate(
-                axes,
-                xy[:, 0],
-                xy[:, 1],
-                names,
-                x_scatter=dots[:, 0],
-                y_scatter=dots[:, 1],
-                scatter_sizes=dots_mm / 2 * pixel,
-                text_scatter_sizes=diameter_mm / 2 * pixel,
-                x_lines=[wall[:, 0] for wall in walls] or None,
-                y_lines=[wall[:, 1] for wall in walls] or None,
-                textsize=_NAME,
-                margin=0.003,
-                min_distance=0.006,
-                max_distance=0.14,
-                nbr_candidates=500,
-                draw_all=False,
-                avoid_crossing_label_lines=True,
-                avoid_label_lines_overlap=True,
-                linecolor=self._grey,
-                linewidth=0.4,
-                textcolor=style.ink,
-                plot_kwargs={"zorder": 2.9},
-                zorder=5.0,
-            )
-        boxes = []
-        to_ground = axes.transData.inverted()
-        for label in labels:
-            if label is not None:
-                self._halo(label)
-                label.set_gid("name")
-                (west, south), (east, north) = to_ground.transform(label.get_window_extent())
-                boxes.append(shapely.box(west, south, east, north))
-        return sum(label is None for label in labels), boxes
-
-    def _seat(
-        self,
+        name: str,
         region: Any,
-        lines: list[str],
-        size: float,
         frame: _Frame,
-        taken: Sequence[Any],
-        is_strict: bool,
-    ) -> Box | None:
-        """Return a free box for lines of text in a region, near its middle; None without one.
+        taken: list[Any],
+        strictness: Sequence[bool],
+        size: float,
+        faint: bool = False,
+    ) -> bool:
+        """Write a name inside a region, on one line or two; return whether it found room."""
+        shapely.prepare(region)
+        for is_strict in strictness:
+            for lines in ([name], _halves(name)):
+                box = _inside(region, lines, size, frame, taken, is_strict)
+                if box is not None:
+                    taken.append(shapely.box(*box))
+                    self._name(axes, lines, box, size, faint)
+                    return True
+        return False
 
-        A strict box lies inside the region; any other has its centre there.
-        """
-        if shapely.is_empty(region) or shapely.area(region) == 0:
-            return None
-        scale = frame.metres_per_mm
-        half_w = (max(text_width(line, size) for line in lines) / 2 + 0.5) * scale
-        half_h = (_height(lines, size) / 2 + 0.1) * scale
-        west, south, east, north = shapely.bounds(region)
-        steps = np.linspace(0.04, 0.96, 24)
-        x, y = np.meshgrid(west + steps * (east - west), south + steps * (north - south))
-        middle = shapely.get_point(
-            shapely.maximum_inscribed_circle(region, tolerance=scale), 0
-        )
-        x = np.append(x.ravel(), shapely.get_x(middle))
-        y = np.append(y.ravel(), shapely.get_y(middle))
-        order = np.argsort(
-            (x - shapely.get_x(middle)) ** 2 + (y - shapely.get_y(middle)) ** 2, kind="stable"
-        )
-        x, y = x[order], y[order]
-        boxes = shapely.box(x - half_w, y - half_h, x + half_w, y + half_h)
-        room = frame.box(0.6)
-        is_free = shapely.covered_by(boxes, room)
-        for other in taken:
-            is_free &= ~shapely.intersects(boxes, other)
-        is_inside = is_free & shapely.covered_by(boxes, region)
-        if not is_inside.any() and not is_strict:
-            is_inside = is_free & shapely.contains_xy(region, x, y)
-        if not is_inside.any():
-            return None
-        first = int(np.argmax(is_inside))
-        west, south, east, north = shapely.bounds(boxes[first])
-        return float(west), float(south), float(east), float(north)
+    def _name_led(
+        self,
+        axes: Axes,
+        name: str,
+        home: Any,
+        frame: _Frame,
+        taken: list[Any],
+        leaders: list[Any],
+    ) -> bool:
+        """Write a name at some distance with a line to its home; return whether it found room."""
+        found = _apart(home, name, frame, taken, leaders)
+        if found is None:
+            return False
+        box, leader = found
+        taken.append(shapely.box(*box))
+        leaders.append(leader)
+        self._name(axes, [name], box, _NAME)
+        x, y = shapely.get_coordinates(leader).T
+        axes.plot(x, y, lw=0.5, color=self.plan.style.ink, zorder=4.0, gid="leader")
+        return True
 
     def _name(
         self, axes: Axes, lines: list[str], box: Box, size: float, faint: bool = False
@@ -657,19 +620,19 @@ class Drawer:
                 zorder=4.5 if faint else 5.0,
                 gid="district-name" if faint else "name",
             )
-            self._halo(label, 1.2 if faint else 1.8)
+            self._halo(axes, label, 1.2 if faint else 1.8)
 
-    def _halo(self, label: Label, width: float = 1.8) -> None:
+    def _halo(self, axes: Axes, label: Label, width: float = 1.8) -> None:
         """Underlay a name with its outline in the colour of paper; the name itself stays text."""
         paper = self.plan.style.paper
         x, y = label.get_position()
-        label.axes.text(
+        axes.text(
             x,
             y,
             label.get_text(),
-            size=label.get_size(),
-            ha=label.get_ha(),
-            va=label.get_va(),
+            size=label.get_fontsize(),
+            ha=label.get_horizontalalignment(),
+            va=label.get_verticalalignment(),
             zorder=label.get_zorder() - 0.3,
             gid="halo",
             path_effects=[Stroke(linewidth=width, foreground=paper, joinstyle="round", alpha=0.85)],
@@ -686,22 +649,22 @@ class Drawer:
             is_named = self._has_value(layer)
         else:
             is_named = np.zeros(len(district), dtype=bool)
+        strictness = _LOOSELY if layer.geometry == "outline" else _STRICTLY
         for row in np.flatnonzero(~is_named):
             name = printable(str(district["district_name"].iloc[row])).upper()
             region = shapely.intersection(district.geometry.iloc[row], frame.box(1.0))
-            for lines in ([name], _halves(name)):
-                box = self._seat(region, lines, _FAINT_NAME, frame, taken, is_strict=True)
-                if box is not None:
-                    taken.append(shapely.box(*box))
-                    self._name(axes, lines, box, _FAINT_NAME, faint=True)
-                    break
+            self._name_inside(axes, name, region, frame, taken, strictness, _FAINT_NAME, faint=True)
 
     # The side column
 
     def _legend(self, layer: LayerPlan, language: Language) -> list[_Row]:
         style = self.plan.style
         header = next(
-            (field.label for field in layer.fields if field.name == (layer.category or layer.value)),
+            (
+                field.label
+                for field in layer.fields
+                if field.name == (layer.category or layer.value)
+            ),
             None,
         )
         heading = header[language] if header is not None else t("ui.legend")[language]
@@ -711,12 +674,16 @@ class Drawer:
         unit = layer.unit[language] if layer.unit else ""
         if layer.geometry == "choropleth" and unit and unit.lower() != heading.lower():
             rows.append(self._text(unit, self._grey))
-        for one in layer.classes:
-            rows.append(self._entry(layer, one, one.label[language], one.count, language))
+        rows += [
+            self._entry(layer, one, one.label[language], one.count, language)
+            for one in layer.classes
+        ]
         if layer.geometry == "symbols" and layer.value is not None:
             if layer.hollow is not None:
                 hollow = layer.hollow
-                rows.append(self._entry(layer, hollow, hollow.label[language], hollow.count, language))
+                rows.append(
+                    self._entry(layer, hollow, hollow.label[language], hollow.count, language)
+                )
             if layer.sizes:
                 rows.append(_Row(2.0, lambda page, top: None))
                 value = next(f for f in layer.fields if f.name == layer.value)
@@ -726,7 +693,10 @@ class Drawer:
                 rows.append(self._heading(shown))
                 rows.append(self._sizes(layer, language))
         rows.append(_Row(2.0, lambda page, top: None))
-        borders = [("regency", "regency", style.strong_line), ("focus", "district", style.strong_line)]
+        borders = [
+            ("regency", "regency", style.strong_line),
+            ("focus", "district", style.strong_line),
+        ]
         if layer.table != "district" or layer.geometry == "symbols":
             borders.append(("village", "village", style.line))
         for line, name, colour in borders:
@@ -758,7 +728,7 @@ class Drawer:
     def _entry(
         self, layer: LayerPlan, one: ClassPlan, text: str, count: int, language: Language
     ) -> _Row:
-        """A legend row: swatch, label, number of features."""
+        """Return a legend row: swatch, label, number of features."""
         style = self.plan.style
         number = t("legend.count", n=format_number(count, 0, language))[language]
         indent = 8.0
@@ -789,27 +759,20 @@ class Drawer:
         gid = f"legend-{one.key}"
         if layer.geometry == "choropleth":
             page.sheet.add_patch(
-                Rectangle(
-                    (x - 3, y - 1.7), 6, 3.4, fc=one.colour, ec=style.line, lw=0.3, gid=gid
-                )
+                Rectangle((x - 3, y - 1.7), 6, 3.4, fc=one.colour, ec=style.line, lw=0.3, gid=gid)
             )
         elif layer.geometry == "outline":
-            width = _LINES["regency" if layer.table == "regency" else "focus"]
-            if layer.table == "village":
-                width = _LINES["village"]
+            width = _LINES["focus" if layer.table == "district" else layer.table]
             page.sheet.plot([x - 3, x + 3], [y, y], lw=width, color=one.colour, gid=gid)
         else:
             is_known = not one.is_missing
-            look = self._symbol_look(one, is_known)
+            look = self._symbol_look(one.colour, is_known)
             page.sheet.add_patch(
                 Circle(
                     (x, y),
                     1.5 if is_known else (layer.missing_mm or 2.0) / 2,
-                    fc=look["facecolors"],
-                    ec=look["edgecolors"],
-                    lw=look["linewidths"],
-                    alpha=look.get("alpha"),
                     gid=gid,
+                    **look,
                 )
             )
 
@@ -899,7 +862,7 @@ class Drawer:
             x, base = self._left + _SIDE - 3.5, top + height
             arrow = [(x, base - 8), (x - 2, base), (x, base - 1.6)]
             other = [(x, base - 8), (x + 2, base), (x, base - 1.6)]
-            look = {"ec": style.ink, "lw": 0.5, "joinstyle": "miter"}
+            look: dict[str, Any] = {"ec": style.ink, "lw": 0.5, "joinstyle": "miter"}
             page.sheet.add_patch(Polygon(arrow, fc=style.ink, **look))
             page.sheet.add_patch(Polygon(other, fc="white", **look))
             letter = t("figure.grid_north")[language]
@@ -910,7 +873,7 @@ class Drawer:
         return _Row(height, draw)
 
     def _locator(self, frame: _Frame, language: Language) -> _Row:
-        """The whole area, with the frame of the map."""
+        """Return a small map of the whole area with the frame of the large one."""
         style = self.plan.style
         shapes = self._regencies
         west, south, east, north = shapely.total_bounds(shapes)
@@ -918,7 +881,8 @@ class Drawer:
         if shapely.covered_by(ground, frame.box()):
             return _Row(0.0, lambda page, top: None)
         pad = 0.04 * max(east - west, north - south)
-        west, south, east, north = west - pad, south - pad, east + pad, north + pad
+        west, south = min(west - pad, frame.west - pad / 2), min(south - pad, frame.south - pad / 2)
+        east, north = max(east + pad, frame.east + pad / 2), max(north + pad, frame.north + pad / 2)
         width = min(_SIDE, 38.0 * (east - west) / (north - south))
         drawn = width * (north - south) / (east - west)
         lines = wrap(t("figure.inset")[language], _SIDE, _SMALL + 0.5)
@@ -958,6 +922,118 @@ class Drawer:
         return _Row(gap + drawn + 4.0, draw)
 
 
+def _caption(layer: LayerPlan, language: Language, unnamed: int) -> str:
+    caption = layer.caption[language]
+    return f"{caption} {t('figure.unnamed', n=unnamed)[language]}" if unnamed else caption
+
+
+def _half_size(lines: Sequence[str], size: float, frame: _Frame) -> tuple[float, float]:
+    """Return half the width and height that lines of text take on the ground, in metres."""
+    width = max(text_width(line, size) for line in lines) / 2 + 0.4
+    return width * frame.metres_per_mm, (_height(lines, size) / 2 + 0.1) * frame.metres_per_mm
+
+
+def _free(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    half: tuple[float, float],
+    frame: _Frame,
+    taken: Sequence[Any],
+) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Return boxes around points, and which of them lie on the map clear of what is taken."""
+    boxes = shapely.box(x - half[0], y - half[1], x + half[0], y + half[1])
+    is_free = shapely.covered_by(boxes, frame.box(0.6))
+    for other in taken:
+        is_free &= ~shapely.intersects(boxes, other)
+    return boxes, is_free
+
+
+def _first(boxes: NDArray[np.object_], fits: NDArray[np.bool_]) -> Box | None:
+    """Return the bounds of the first box that fits."""
+    if not fits.any():
+        return None
+    west, south, east, north = shapely.bounds(boxes[int(np.argmax(fits))])
+    return float(west), float(south), float(east), float(north)
+
+
+def _beside(
+    place: NDArray[np.float64], radius_mm: float, name: str, frame: _Frame, taken: Sequence[Any]
+) -> Box | None:
+    """Return a free box for a name that touches its circle: right, left, above, below, aslant."""
+    half = _half_size([name], _NAME, frame)
+    reach = (radius_mm + 0.25) * frame.metres_per_mm
+    sides: list[tuple[float, float]] = [
+        (1, 0),
+        (-1, 0),
+        (0, 1),
+        (0, -1),
+        (1, 1),
+        (1, -1),
+        (-1, 1),
+        (-1, -1),
+    ]
+    sides += [(1, 0.5), (1, -0.5), (-1, 0.5), (-1, -0.5)]
+    turns = np.array(sides, dtype=float)
+    steps = turns / np.linalg.norm(turns, axis=1, keepdims=True) * reach + turns * half
+    boxes, is_free = _free(place[0] + steps[:, 0], place[1] + steps[:, 1], half, frame, taken)
+    return _first(boxes, is_free)
+
+
+def _inside(
+    region: Any,
+    lines: list[str],
+    size: float,
+    frame: _Frame,
+    taken: Sequence[Any],
+    is_strict: bool,
+) -> Box | None:
+    """Return a free box for lines of text in a region, near its middle; None without one.
+
+    A strict box lies inside the region; any other has its centre there.
+    """
+    if shapely.is_empty(region) or shapely.area(region) == 0:
+        return None
+    half = _half_size(lines, size, frame)
+    west, south, east, north = shapely.bounds(region)
+    circle = shapely.maximum_inscribed_circle(region, tolerance=frame.metres_per_mm)
+    middle = shapely.get_coordinates(circle)[0]
+    steps = np.linspace(0.04, 0.96, 24)
+    x, y = np.meshgrid(west + steps * (east - west), south + steps * (north - south))
+    x, y = np.append(x, middle[0]), np.append(y, middle[1])
+    order = np.argsort((x - middle[0]) ** 2 + (y - middle[1]) ** 2, kind="stable")
+    x, y = x[order], y[order]
+    boxes, is_free = _free(x, y, half, frame, taken)
+    fits = shapely.covered_by(boxes, region) if is_strict else shapely.contains_xy(region, x, y)
+    return _first(boxes, is_free & fits)
+
+
+def _apart(
+    home: Any, name: str, frame: _Frame, taken: Sequence[Any], leaders: Sequence[Any]
+) -> tuple[Box, Any] | None:
+    """Return a free box at some distance from a disc and a line from the disc to the box.
+
+    The nearest box wins whose line crosses no other name, symbol or line.
+    """
+    scale = frame.metres_per_mm
+    half = _half_size([name], _NAME, frame)
+    middle = shapely.centroid(home)
+    radius = math.sqrt(shapely.area(home) / math.pi)
+    turn, distance = np.meshgrid(np.arange(0, 360, 15.0), radius + np.arange(2, 32, 1.5) * scale)
+    turn, distance = np.deg2rad(turn.ravel()), distance.ravel()
+    # Boxes lie beyond the end of their line: beside it, above it or below it.
+    x = shapely.get_x(middle) + np.cos(turn) * distance + np.cos(turn) * half[0]
+    y = shapely.get_y(middle) + np.sin(turn) * distance + np.sin(turn) * half[1]
+    others = [other for other in taken if other is not home]
+    boxes, is_free = _free(x, y, half, frame, [*taken, *leaders])
+    for number in np.flatnonzero(is_free):
+        inner = shapely.buffer(boxes[number], -0.3 * scale)
+        leader = shapely.shortest_line(home, inner)
+        if not shapely.intersects(leader, [*others, *leaders]).any():
+            west, south, east, north = shapely.bounds(boxes[number])
+            return (float(west), float(south), float(east), float(north)), leader
+    return None
+
+
 def _distinct(
     rows: list[int], names: Sequence[str], xy: NDArray[np.float64], within: float
 ) -> list[int]:
@@ -965,8 +1041,7 @@ def _distinct(
     kept: list[int] = []
     for row in rows:
         if not any(
-            names[other] == names[row] and math.dist(xy[other], xy[row]) <= within
-            for other in kept
+            names[other] == names[row] and math.dist(xy[other], xy[row]) <= within for other in kept
         ):
             kept.append(row)
     return kept
@@ -977,3 +1052,12 @@ def _halves(name: str) -> list[str]:
     words = name.split(" ")
     cuts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
     return list(min(cuts, key=lambda cut: max(map(len, cut)))) if cuts else [name]
+
+
+def _shorten(name: str, most_mm: float = 42.0) -> str:
+    """Cut a name that would run over a good part of the map."""
+    if text_width(name, _NAME) <= most_mm:
+        return name
+    while text_width(f"{name}…", _NAME) > most_mm:
+        name = name[:-1]
+    return f"{name.rstrip()}…"
