@@ -31,6 +31,9 @@ from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number
 OFFSET_SHARE = 0.4
 """Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
 
+OFFSET_MOST_M = 500.0
+"""The largest such offset, metres: centres of one district stay recognisably together."""
+
 
 @dataclass(frozen=True)
 class ClassPlan:
@@ -353,7 +356,7 @@ def plan_layer(
     style : Palettes
         Colours.
     sources : mapping
-        Citation by source id.
+        Short citation by source id.
 
     Raises
     ------
@@ -487,6 +490,21 @@ def _legend_values(top: float) -> list[float]:
     return [first / 10, first / 2.5 if str(first)[0] != "2" else first / 2, first]
 
 
+def short_citation(source: Mapping[Any, Any]) -> str:
+    """Return a source as a caption cites it: producer and year; the report has it in full.
+
+    Examples
+    --------
+    >>> short_citation({"producer": "Wijaya et al.", "year": "2021"})
+    'Wijaya et al. (2021)'
+    >>> short_citation({"producer": "example.org", "year": pd.NA})
+    'example.org'
+    """
+    if pd.isna(source["year"]):
+        return str(source["producer"])
+    return f"{source['producer']} ({source['year']})"
+
+
 def _caption(
     spec: LayerSpec,
     frame: gpd.GeoDataFrame,
@@ -512,7 +530,7 @@ def _caption(
         used: dict[str, None] = {}
         for cell in frame.loc[~has_no_value, "source_ids"].dropna():
             used.update(dict.fromkeys(part.strip() for part in str(cell).split(";")))
-        cited = [sources[name] for name in used if name in sources]
+        cited = list(dict.fromkeys(sources[name] for name in used if name in sources))
         if cited:
             shown_sources = "; ".join(cited[:3])
             text = t("caption.source", source=same(shown_sources))
@@ -541,7 +559,7 @@ def spread_points(
         Column that orders the points of one place, so that the result is always the same.
     radius_m : pandas.Series
         Equivalent radius of the unit each point stands for, metres; the points of one place are
-        put on a circle of 0.4 of it.
+        put on a circle of 0.4 of it, at most 500 m.
     crs : pyproj.CRS
         Projected CRS (metres).
 
@@ -560,7 +578,7 @@ def spread_points(
         ordered = frame.loc[index].sort_values(key).index
         for turn, row in enumerate(ordered):
             angle = math.pi / 2 + 2 * math.pi * turn / len(ordered)
-            distance = OFFSET_SHARE * float(radius_m.loc[row])
+            distance = min(OFFSET_SHARE * float(radius_m.loc[row]), OFFSET_MOST_M)
             position = frame.index.get_loc(row)
             xy[position] += distance * np.array([math.cos(angle), math.sin(angle)])
         moved.loc[index, "is_offset"] = True
@@ -596,6 +614,7 @@ def plan_atlas(
         Faults of all layers at once.
     """
     cited = dict(zip(sources["source_id"], sources["citation"], strict=True))
+    short = {row["source_id"]: short_citation(row) for row in sources.to_dict("records")}
     area = about["area"]
     drawn = {name: _drawable(frame, name, tables, crs) for name, frame in tables.items()}
     layers, faults = [], []
@@ -616,7 +635,7 @@ def plan_atlas(
                 continue
             try:
                 layers.append(
-                    plan_layer(spec, group.id, drawn[spec.table], catalogue_.palettes, cited)
+                    plan_layer(spec, group.id, drawn[spec.table], catalogue_.palettes, short)
                 )
             except InputError as error:
                 faults += error.faults

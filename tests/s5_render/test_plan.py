@@ -208,7 +208,7 @@ def test_offsets_do_not_depend_on_the_order_of_rows() -> None:
 
 def test_captions_carry_n_status_uncertainty_year_and_source(toy_plan: AtlasPlan) -> None:
     caption = toy_plan.layer("firms").caption
-    for part in ("n = ", "status: ", "uncertainty: ", "year: ", "source: "):
+    for part in ("n = ", "Status: ", "Uncertainty: ", "Year: ", "Source: "):
         assert part in caption.en
     assert "INTERNAL" in toy_plan.footer.en
     assert "EPSG:32749" in toy_plan.footer.id
