@@ -112,7 +112,7 @@ def locate(
         match = match_place(
             gazetteer, given["place_name"] or "", given["district_name"], given["regency_name"]
         )
-        faults += _faults(match, given, where, number)
+        faults += _faults(match, given, gazetteer, where, number)
         rows.append(_from_match(match, district_codes, points))
     if faults:
         raise InputError(faults)
@@ -236,7 +236,12 @@ def _decision_faults(
     ]
 
 
-def _faults(match: Match, given: dict[str, str | None], where: str, number: int) -> list[Fault]:
+def _faults(
+    match: Match, given: dict[str, str | None], gazetteer: Gazetteer, where: str, number: int
+) -> list[Fault]:
+    if given["place_name"] and not match.village_code:
+        # The kecamatan also answers for a name nobody knows and for one that lies elsewhere.
+        match = match_place(gazetteer, given["place_name"])
     if match.method == "unmatched":
         column = "place_name" if given["place_name"] else "district_name"
         return [
