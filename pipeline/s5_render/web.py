@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import folium
 import geopandas as gpd
 import shapely
-from branca.element import Element, Figure
+from branca.element import Figure
 from folium.template import Template
 from pyproj import CRS
 

@@ -239,7 +239,7 @@ function startAtlas(map) {
       symbols: { font: `600 11.5px ${sans}`, spacing: "0px", rank: 1, from: 11.75, to: 99 },
       district: { font: `italic 600 13px ${serif}`, spacing: "0.4px", rank: 2, from: 0, to: 15,
         spill: 1.1 },
-      village: { font: `11px ${sans}`, spacing: "0px", rank: 3, from: 11.25, to: 99, spill: 0.9 },
+      village: { font: `11px ${sans}`, spacing: "0px", rank: 3, from: 12, to: 99, spill: 0.9 },
     };
 
     function candidates() {
@@ -480,8 +480,9 @@ function startAtlas(map) {
 
   map.on("click", (event) => {
     const [first, ...others] = featuresAt(event.latlng);
-    if (first) openCard(first.layer, first.row, others, map.getContainer());
-    else closeCard();
+    if (!first) return closeCard();
+    openCard(first.layer, first.row, others, map.getContainer());
+    uncover(event.containerPoint);
   });
 
   // ---------------------------------------------------------------- panel and legend
@@ -665,14 +666,26 @@ function startAtlas(map) {
 
   /* The card covers part of the map: what is chosen belongs into the rest. */
   function zoomTo(box, maxZoom = 16) {
-    const padding = { paddingTopLeft: [24, 24], paddingBottomRight: [24, 24] };
+    const padding = { paddingTopLeft: [24, 60], paddingBottomRight: [24, 24] };
     if (!card.hidden) {
-      const stage = byId("stage");
-      const isSheet = card.offsetWidth > stage.offsetWidth * 0.8;
-      if (isSheet) padding.paddingBottomRight = [24, Math.min(card.offsetHeight, stage.offsetHeight * 0.6) + 24];
-      else padding.paddingBottomRight = [card.offsetWidth + 36, 24];
+      padding.paddingBottomRight = isSheet()
+        ? [24, card.offsetHeight + 24]
+        : [card.offsetWidth + 36, 24];
     }
     map.fitBounds(box, { ...padding, maxZoom, animate: !calm });
+  }
+
+  function isSheet() {
+    return card.offsetWidth > byId("stage").offsetWidth * 0.9;
+  }
+
+  /* Move the map just so far that the card does not lie on the place it tells of. */
+  function uncover(point) {
+    const stage = map.getSize();
+    const over = isSheet()
+      ? [0, point.y - (stage.y - card.offsetHeight - 40)]
+      : [point.x - (stage.x - card.offsetWidth - 52), 0];
+    if (Math.max(...over) > 0) map.panBy(over, { animate: !calm });
   }
 
   function corners([west, south, east, north]) {
@@ -742,8 +755,9 @@ function startAtlas(map) {
 
   // ---------------------------------------------------------------- printing
 
-  /* A canvas does not grow with the paper: while printing, the map has the paper's size and twice
-     the points. Leaflet would draw in a frame that printing does not give. */
+  /* A canvas does not grow with the paper: for printing, the map takes the paper's size, is drawn
+     with twice the points, and one flat copy of it is printed, which every browser gets right. */
+  const paper = node("canvas", { class: "paper", "aria-hidden": "true" });
   let before = null;
 
   function fitPaper(printing) {
@@ -751,14 +765,31 @@ function startAtlas(map) {
     L.Browser.retina = printing || window.devicePixelRatio > 1;
     map.invalidateSize({ animate: false, pan: false });
     map.fitBounds(before, { animate: false });
-    canvas._redraw();
   }
 
   window.addEventListener("beforeprint", () => {
     before = map.getBounds();
+    leave();
     fitPaper(true);
+    const size = map.getSize();
+    const frame = map.getContainer().getBoundingClientRect();
+    paper.width = size.x * 2;
+    paper.height = size.y * 2;
+    const pen = paper.getContext("2d");
+    pen.fillStyle = "#ffffff";
+    pen.fillRect(0, 0, paper.width, paper.height);
+    for (const sheet of map.getContainer().querySelectorAll("canvas")) {
+      const place = sheet.getBoundingClientRect();
+      pen.drawImage(sheet, 2 * (place.left - frame.left), 2 * (place.top - frame.top),
+        2 * place.width, 2 * place.height);
+    }
+    byId("stage").append(paper);
   });
-  window.addEventListener("afterprint", () => fitPaper(false));
+
+  window.addEventListener("afterprint", () => {
+    paper.remove();
+    fitPaper(false);
+  });
 
   // ---------------------------------------------------------------- start
 
