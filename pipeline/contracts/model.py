@@ -103,7 +103,10 @@ def _fault(model: type[Strict], path: str, item: Any) -> Fault:
         )
     if item["type"] == "missing":
         return Fault(path, "a value", "nothing", column=place)
-    return Fault(path, item["msg"].removeprefix("Value error, "), found, column=place)
+    if item["type"] == "value_error" and isinstance(item["input"], dict):
+        found = "keys that do not go together"
+    wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return Fault(path, wanted, found, column=place)
 
 
 def _model_at(model: type[BaseModel], place: Iterable[str | int]) -> type[BaseModel]:

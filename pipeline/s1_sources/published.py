@@ -17,7 +17,18 @@ BASE_TABLES = ("gazetteer", "neighbours", "old_names", "aliases")
 
 
 def area_files(folder: Path, area: AreaConfig) -> dict[str, Path]:
-    """Return the committed files of an area: table name to path."""
+    """Return the committed files of an area: table name to path.
+
+    Raises
+    ------
+    InputError
+        The area names a table that is not one of :data:`AREA_TABLES`.
+    """
+    unknown = [name for name in area.tables if name not in AREA_TABLES]
+    if unknown:
+        wanted = f"tables among {', '.join(AREA_TABLES)}"
+        where = str(folder / "area.yaml")
+        raise InputError(Fault(where, wanted, repr(name), column="tables") for name in unknown)
     files = {name: folder / f"{name}.csv" for name in BASE_TABLES}
     return files | {name: folder / "tables" / f"{name}.csv" for name in area.tables}
 
@@ -44,18 +55,7 @@ def read_area(folder: Path, area: AreaConfig) -> dict[str, pd.DataFrame]:
         Faults inside a file, an unknown table, sources named but not listed, a file whose hash is
         not the listed one, codes that are not in the gazetteer.
     """
-    faults: list[Fault] = [
-        Fault(
-            str(folder / "area.yaml"),
-            f"tables among {', '.join(AREA_TABLES)}",
-            repr(name),
-            column="tables",
-        )
-        for name in area.tables
-        if name not in AREA_TABLES
-    ]
-    if faults:
-        raise InputError(faults)
+    faults: list[Fault] = []
     tables = {name: empty(name) for name in AREA_TABLES}
     paths = {"sources": folder / "sources.csv"} | area_files(folder, area)
     for name, path in paths.items():

@@ -91,8 +91,8 @@ def test_all_faults_at_once(root: Path) -> None:
         f"Known keys: {known}",
         "area.yaml, column crs: expected a value, found nothing",
         "area.yaml, column language: expected String should match pattern '^(id|en)$', found 'jv'",
-        "area.yaml, column regencies.0.area_km2: expected Input should be greater than 0, found -8",
-        "area.yaml, column regencies.1.code: expected Input should be a valid string, found 99.02",
+        "area.yaml, column regencies.0.area_km2: expected greater than 0, found -8",
+        "area.yaml, column regencies.1.code: expected a valid string, found 99.02",
         "area.yaml, column regencies.1.kode: expected only known keys, found unknown key 'kode'. "
         "Known keys: code, name, area_km2, area_source",
         "area.yaml, column title.en: expected a value, found nothing",
