@@ -26,7 +26,6 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import Stroke
-from matplotlib.text import Text as Label
 from matplotlib.textpath import text_to_path
 from matplotlib_scalebar.scalebar import ScaleBar
 from numpy.typing import NDArray
@@ -56,6 +55,7 @@ _NAME, _FAINT_NAME = 6.5, 5.4
 _MOST_NAMES = 60
 _LINES = {"village": 0.25, "district": 0.4, "focus": 0.7, "regency": 1.15}
 _HIDDEN_SHARE = 0.1
+_ROUNDS = 6
 _STRICTLY, _LOOSELY = (True,), (True, False)
 
 _SETTINGS: Any = {
@@ -141,6 +141,12 @@ def _mix(one: str, other: str, share: float) -> str:
     pairs = zip(to_rgb(one), to_rgb(other), strict=True)
     red, green, blue = (a + share * (b - a) for a, b in pairs)
     return to_hex((red, green, blue))
+
+
+def _is_dark(colour: str) -> bool:
+    """Return whether light text reads better on `colour` (relative luminance of WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179
 
 
 def _outlines(shapes: Iterable[Any]) -> list[Outline]:
@@ -457,6 +463,7 @@ class Drawer:
         """Draw fills and borders, weak below strong."""
         style = self.plan.style
         village, district = self._table("village"), self._table("district")
+        main = layer.table if layer.geometry == "outline" else ""
         thin = {"edgecolors": style.line, "linewidths": _LINES["village"]}
         if layer.geometry == "choropleth":
             table = self._table(layer.table)
@@ -465,32 +472,26 @@ class Drawer:
                 look = {**thin, "facecolors": one.colour}
                 self._shapes(axes, chosen, frame, f"map-{one.key}", 1.0, **look)
         else:
-            is_main = layer.table == "village" and layer.geometry == "outline"
-            thin["edgecolors"] = (
-                layer.classes[0].colour if is_main else _mix(style.line, self._land, 0.45)
+            if main != "village":
+                thin["edgecolors"] = _mix(style.line, self._land, 0.45)
+            self._shapes(
+                axes, village.geometry, frame, "villages", 1.0, facecolors=self._land, **thin
             )
-            gid = f"map-{layer.classes[0].key}" if is_main else "villages"
-            self._shapes(axes, village.geometry, frame, gid, 1.0, facecolors=self._land, **thin)
-        strong = {"edgecolors": style.strong_line}
-        weak = {"edgecolors": _mix(style.strong_line, style.line, 0.5)}
-        is_main = layer.table == "district" and layer.geometry == "outline"
-        if is_main:
-            strong = weak = {"edgecolors": layer.classes[0].colour}
-        outside, inside = district.geometry[~self._in_focus], district.geometry[self._in_focus]
-        gid = f"map-{layer.classes[0].key}" if is_main else "districts"
-        if layer.geometry == "outline":
-            inside, outside = district.geometry, district.geometry[:0]
-        self._shapes(axes, outside, frame, "districts", 1.2, linewidths=_LINES["district"], **weak)
-        self._shapes(axes, inside, frame, gid, 1.3, linewidths=_LINES["focus"], **strong)
-        self._shapes(
-            axes,
-            self._regencies,
-            frame,
-            "regencies",
-            1.4,
-            linewidths=_LINES["regency"],
-            edgecolors=style.strong_line,
-        )
+        # In a map of borders every district counts alike; elsewhere those in the focus stand out.
+        strong = np.full(len(district), True) if main else self._in_focus
+        for rows, line, colour in (
+            (~strong, "district", _mix(style.strong_line, style.line, 0.5)),
+            (strong, "focus", style.strong_line),
+        ):
+            look = {"linewidths": _LINES[line], "edgecolors": colour}
+            self._shapes(axes, district.geometry[rows], frame, "districts", 1.2, **look)
+        look = {"linewidths": _LINES["regency"], "edgecolors": style.strong_line}
+        self._shapes(axes, self._regencies, frame, "regencies", 1.4, **look)
+        if main:
+            line = {"district": "focus"}.get(main, main)
+            look = {"linewidths": _LINES[line], "edgecolors": layer.classes[0].colour}
+            gid = f"map-{layer.classes[0].key}"
+            self._shapes(axes, self._table(main).geometry, frame, gid, 1.3, **look)
 
     def _symbols(self, axes: Axes, layer: LayerPlan) -> None:
         """Draw circles of true size, small ones above large ones, hollow without a value."""
@@ -532,30 +533,35 @@ class Drawer:
         order = np.argsort(-rank, kind="stable")
         rows = [int(i) for i in order if names[i] and not np.isnan(rank[i])]
         places = shapely.point_on_surface(table.geometry.to_numpy())
+        style = self.plan.style
+        plain = (style.ink, style.paper)
         taken: list[Any] = []
-        homeless: list[tuple[str, Any]] = []
+        homeless: list[int] = []
+        xy = shapely.get_coordinates(places)
         if layer.geometry == "symbols":
-            discs = shapely.buffer(places, layer.diameter_mm / 2 * frame.metres_per_mm)
-            taken.extend(discs)
-            xy = shapely.get_coordinates(places)
-            for row in _distinct(rows, names, xy, 7 * frame.metres_per_mm):
-                box = _beside(xy[row], layer.diameter_mm[row] / 2, names[row], frame, taken)
-                if box is None:
-                    homeless.append((names[row], discs[row]))
-                else:
-                    taken.append(shapely.box(*box))
-                    self._name(axes, [names[row]], box, _NAME)
+            homes = shapely.buffer(places, layer.diameter_mm / 2 * frame.metres_per_mm)
+            rows = _distinct(rows, names, xy, 7 * frame.metres_per_mm)
+            seats, homeless = _seats(rows, names, homes, frame)
+            taken = [*homes, *(shapely.box(*box) for _, box, _ in seats)]
         else:
+            homes = shapely.buffer(places, 0.3 * frame.metres_per_mm)
             for row in rows:
                 region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
-                if not self._name_inside(axes, names[row], region, frame, taken, _LOOSELY, _NAME):
-                    dot = shapely.buffer(places[row], 0.3 * frame.metres_per_mm)
-                    homeless.append((names[row], dot))
-        leaders: list[Any] = []
-        unnamed = sum(
-            not self._name_led(axes, name, home, frame, taken, leaders) for name, home in homeless
-        )
-        return unnamed, [*taken, *leaders]
+                ground = layer.classes[layer.class_of[row]].colour
+                is_dark = layer.geometry == "choropleth" and _is_dark(ground)
+                colours = (style.paper, ground) if is_dark else plain
+                if not self._name_inside(
+                    axes, names[row], region, frame, taken, _LOOSELY, _NAME, colours
+                ):
+                    homeless.append(row)
+            seats, homeless = _seats(homeless, names, homes, frame, taken)
+        for row, box, leader in seats:
+            self._name(axes, [names[row]], box, _NAME, *plain)
+            if leader is not None:
+                x, y = shapely.get_coordinates(leader).T
+                axes.plot(x, y, lw=0.5, color=style.ink, zorder=4.0, gid="leader")
+                taken.append(leader)
+        return len(homeless), taken
 
     def _name_inside(
         self,
@@ -566,7 +572,8 @@ class Drawer:
         taken: list[Any],
         strictness: Sequence[bool],
         size: float,
-        faint: bool = False,
+        colours: tuple[str, str],
+        gid: str = "name",
     ) -> bool:
         """Write a name inside a region, on one line or two; return whether it found room."""
         shapely.prepare(region)
@@ -575,68 +582,34 @@ class Drawer:
                 box = _inside(region, lines, size, frame, taken, is_strict)
                 if box is not None:
                     taken.append(shapely.box(*box))
-                    self._name(axes, lines, box, size, faint)
+                    # A name that leaves its region must be read on any ground.
+                    shown = colours if is_strict else (self.plan.style.ink, self.plan.style.paper)
+                    self._name(axes, lines, box, size, *(shown if gid == "name" else colours), gid)
                     return True
         return False
 
-    def _name_led(
+    def _name(
         self,
         axes: Axes,
-        name: str,
-        home: Any,
-        frame: _Frame,
-        taken: list[Any],
-        leaders: list[Any],
-    ) -> bool:
-        """Write a name at some distance with a line to its home; return whether it found room."""
-        found = _apart(home, name, frame, taken, leaders)
-        if found is None:
-            return False
-        box, leader = found
-        taken.append(shapely.box(*box))
-        leaders.append(leader)
-        self._name(axes, [name], box, _NAME)
-        x, y = shapely.get_coordinates(leader).T
-        axes.plot(x, y, lw=0.5, color=self.plan.style.ink, zorder=4.0, gid="leader")
-        return True
-
-    def _name(
-        self, axes: Axes, lines: list[str], box: Box, size: float, faint: bool = False
+        lines: list[str],
+        box: Box,
+        size: float,
+        colour: str,
+        halo: str,
+        gid: str = "name",
     ) -> None:
-        """Write lines of text centred in a box."""
-        x = (box[0] + box[2]) / 2
+        """Write lines of text centred in a box.
+
+        The halo is drawn on its own below, as outlines: one text with both would be outlined as
+        a whole in SVG and PDF, and could not be edited or searched.
+        """
         step = (box[3] - box[1]) / len(lines)
         for number, line in enumerate(lines):
-            label = axes.text(
-                x,
-                box[3] - (number + 0.5) * step,
-                line,
-                size=size,
-                color=_mix(self.plan.style.strong_line, self.plan.style.line, 0.4)
-                if faint
-                else self.plan.style.ink,
-                ha="center",
-                va="center_baseline",
-                zorder=4.5 if faint else 5.0,
-                gid="district-name" if faint else "name",
-            )
-            self._halo(axes, label, 1.2 if faint else 1.8)
-
-    def _halo(self, axes: Axes, label: Label, width: float = 1.8) -> None:
-        """Underlay a name with its outline in the colour of paper; the name itself stays text."""
-        paper = self.plan.style.paper
-        x, y = label.get_position()
-        axes.text(
-            x,
-            y,
-            label.get_text(),
-            size=label.get_fontsize(),
-            ha=label.get_horizontalalignment(),
-            va=label.get_verticalalignment(),
-            zorder=label.get_zorder() - 0.3,
-            gid="halo",
-            path_effects=[Stroke(linewidth=width, foreground=paper, joinstyle="round", alpha=0.85)],
-        )
+            place = ((box[0] + box[2]) / 2, box[3] - (number + 0.5) * step)
+            look: dict[str, Any] = {"size": size, "ha": "center", "va": "center_baseline"}
+            stroke = Stroke(linewidth=size / 4, foreground=halo, joinstyle="round")
+            axes.text(*place, line, zorder=4.4, gid="halo", path_effects=[stroke], **look)
+            axes.text(*place, line, zorder=5.0, gid=gid, color=colour, **look)
 
     def _district_names(
         self, axes: Axes, layer: LayerPlan, frame: _Frame, taken: list[Any]
@@ -649,11 +622,15 @@ class Drawer:
             is_named = self._has_value(layer)
         else:
             is_named = np.zeros(len(district), dtype=bool)
+        style = self.plan.style
+        colours = (_mix(style.strong_line, style.line, 0.4), style.paper)
         strictness = _LOOSELY if layer.geometry == "outline" else _STRICTLY
         for row in np.flatnonzero(~is_named):
             name = printable(str(district["district_name"].iloc[row])).upper()
             region = shapely.intersection(district.geometry.iloc[row], frame.box(1.0))
-            self._name_inside(axes, name, region, frame, taken, strictness, _FAINT_NAME, faint=True)
+            self._name_inside(
+                axes, name, region, frame, taken, strictness, _FAINT_NAME, colours, "district-name"
+            )
 
     # The side column
 
@@ -942,10 +919,15 @@ def _free(
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """Return boxes around points, and which of them lie on the map clear of what is taken."""
     boxes = shapely.box(x - half[0], y - half[1], x + half[0], y + half[1])
-    is_free = shapely.covered_by(boxes, frame.box(0.6))
-    for other in taken:
-        is_free &= ~shapely.intersects(boxes, other)
-    return boxes, is_free
+    return boxes, shapely.covered_by(boxes, frame.box(0.6)) & _is_clear(boxes, taken)
+
+
+def _is_clear(shapes: NDArray[np.object_], taken: Sequence[Any]) -> NDArray[np.bool_]:
+    """Tell which shapes touch nothing that is taken."""
+    hit, _ = shapely.STRtree(list(taken)).query(shapes, predicate="intersects")
+    is_clear = np.ones(len(shapes), dtype=bool)
+    is_clear[hit] = False
+    return is_clear
 
 
 def _first(boxes: NDArray[np.object_], fits: NDArray[np.bool_]) -> Box | None:
@@ -956,27 +938,94 @@ def _first(boxes: NDArray[np.object_], fits: NDArray[np.bool_]) -> Box | None:
     return float(west), float(south), float(east), float(north)
 
 
-def _beside(
-    place: NDArray[np.float64], radius_mm: float, name: str, frame: _Frame, taken: Sequence[Any]
-) -> Box | None:
-    """Return a free box for a name that touches its circle: right, left, above, below, aslant."""
+def _seats(
+    rows: Sequence[int],
+    names: Sequence[str],
+    homes: NDArray[np.object_],
+    frame: _Frame,
+    taken: Sequence[Any] = (),
+) -> tuple[list[tuple[int, Box, Any]], list[int]]:
+    """Find room for names beside their homes, or apart with a line to them.
+
+    Names are seated in order; those that found no room go first in the next round, since the
+    others have more choice. The round that seats most wins, then that with the shortest lines.
+
+    Returns
+    -------
+    list of (row, box, line or None)
+        The names that have a seat.
+    list of int
+        The rows that have none.
+    """
+    best: tuple[list[tuple[int, Box, Any]], list[int]] = ([], list(rows))
+    least = (len(rows), math.inf)
+    crowd = shapely.buffer(homes[list(rows)], 8 * frame.metres_per_mm)
+    neighbours = shapely.intersects(crowd[:, None], homes[None, :]).sum(axis=1)
+    order = [rows[i] for i in np.argsort(-neighbours, kind="stable")]
+    for _ in range(_ROUNDS if len(rows) <= _MOST_NAMES else 1):
+        seats: list[tuple[int, Box, Any]] = []
+        missed: list[int] = []
+        room = [*homes, *taken]
+        for row in order:
+            box, leader = _beside(homes[row], names[row], frame, room), None
+            if box is None:
+                apart = _apart(homes[row], names[row], frame, room)
+                if apart is None:
+                    missed.append(row)
+                    continue
+                box, leader = apart
+                room.append(leader)
+            room.append(shapely.box(*box))
+            seats.append((row, box, leader))
+        length = sum(float(shapely.length(leader)) for *_, leader in seats if leader is not None)
+        if (len(missed), length) < least:
+            best, least = (seats, missed), (len(missed), length)
+        if not missed:
+            break
+        order = [*missed, *(row for row in order if row not in missed)]
+    return best
+
+
+def _disc(home: Any) -> tuple[float, float, float]:
+    """Return centre and radius of a disc."""
+    west, south, east, north = shapely.bounds(home)
+    return (west + east) / 2, (south + north) / 2, (east - west) / 2
+
+
+def _beside(home: Any, name: str, frame: _Frame, taken: Sequence[Any]) -> Box | None:
+    """Return a free box for a name that touches its disc: right, left, above, below, aslant."""
     half = _half_size([name], _NAME, frame)
-    reach = (radius_mm + 0.25) * frame.metres_per_mm
-    sides: list[tuple[float, float]] = [
-        (1, 0),
-        (-1, 0),
-        (0, 1),
-        (0, -1),
-        (1, 1),
-        (1, -1),
-        (-1, 1),
-        (-1, -1),
-    ]
-    sides += [(1, 0.5), (1, -0.5), (-1, 0.5), (-1, -0.5)]
-    turns = np.array(sides, dtype=float)
+    x, y, radius = _disc(home)
+    reach = radius + 0.25 * frame.metres_per_mm
+    sides: list[tuple[float, float]] = [(1, 0), (-1, 0), (0, 1), (0, -1)]
+    sides += [(1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0.5), (1, -0.5), (-1, 0.5), (-1, -0.5)]
+    turns = np.array(sides)
     steps = turns / np.linalg.norm(turns, axis=1, keepdims=True) * reach + turns * half
-    boxes, is_free = _free(place[0] + steps[:, 0], place[1] + steps[:, 1], half, frame, taken)
-    return _first(boxes, is_free)
+    return _first(*_free(x + steps[:, 0], y + steps[:, 1], half, frame, taken))
+
+
+def _apart(home: Any, name: str, frame: _Frame, taken: Sequence[Any]) -> tuple[Box, Any] | None:
+    """Return a free box at some distance from a disc and a line from the disc to the box.
+
+    The nearest box wins whose line crosses no name, no other symbol and no other line.
+    """
+    scale = frame.metres_per_mm
+    half = _half_size([name], _NAME, frame)
+    x, y, radius = _disc(home)
+    turn, distance = np.meshgrid(np.arange(0, 360, 10.0), radius + np.arange(1.5, 30, 1.5) * scale)
+    turn, distance = np.deg2rad(turn.ravel()), distance.ravel()
+    boxes, is_free = _free(
+        x + np.cos(turn) * (distance + half[0]),
+        y + np.sin(turn) * (distance + half[1]),
+        half,
+        frame,
+        taken,
+    )
+    near = boxes[is_free]
+    leaders = shapely.shortest_line(home, shapely.buffer(near, -0.3 * scale))
+    is_clear = _is_clear(leaders, [other for other in taken if other is not home])
+    box = _first(near, is_clear)
+    return None if box is None else (box, leaders[int(np.argmax(is_clear))])
 
 
 def _inside(
@@ -1005,33 +1054,6 @@ def _inside(
     boxes, is_free = _free(x, y, half, frame, taken)
     fits = shapely.covered_by(boxes, region) if is_strict else shapely.contains_xy(region, x, y)
     return _first(boxes, is_free & fits)
-
-
-def _apart(
-    home: Any, name: str, frame: _Frame, taken: Sequence[Any], leaders: Sequence[Any]
-) -> tuple[Box, Any] | None:
-    """Return a free box at some distance from a disc and a line from the disc to the box.
-
-    The nearest box wins whose line crosses no other name, symbol or line.
-    """
-    scale = frame.metres_per_mm
-    half = _half_size([name], _NAME, frame)
-    middle = shapely.centroid(home)
-    radius = math.sqrt(shapely.area(home) / math.pi)
-    turn, distance = np.meshgrid(np.arange(0, 360, 15.0), radius + np.arange(2, 32, 1.5) * scale)
-    turn, distance = np.deg2rad(turn.ravel()), distance.ravel()
-    # Boxes lie beyond the end of their line: beside it, above it or below it.
-    x = shapely.get_x(middle) + np.cos(turn) * distance + np.cos(turn) * half[0]
-    y = shapely.get_y(middle) + np.sin(turn) * distance + np.sin(turn) * half[1]
-    others = [other for other in taken if other is not home]
-    boxes, is_free = _free(x, y, half, frame, [*taken, *leaders])
-    for number in np.flatnonzero(is_free):
-        inner = shapely.buffer(boxes[number], -0.3 * scale)
-        leader = shapely.shortest_line(home, inner)
-        if not shapely.intersects(leader, [*others, *leaders]).any():
-            west, south, east, north = shapely.bounds(boxes[number])
-            return (float(west), float(south), float(east), float(north)), leader
-    return None
 
 
 def _distinct(
