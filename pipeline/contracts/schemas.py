@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from pipeline.contracts.area import AreaConfig
+from pipeline.contracts.chart import ChartOrder, ChartSpec
 from pipeline.contracts.layer import AtlasSpec, LayerSpec, Palettes
 from pipeline.contracts.model import Strict
 from pipeline.contracts.provenance import PROJECT, write_text
@@ -16,6 +17,8 @@ MODELS: dict[str, type[Strict]] = {
     "layer": LayerSpec,
     "atlas": AtlasSpec,
     "palettes": Palettes,
+    "chart": ChartSpec,
+    "chart_order": ChartOrder,
 }
 
 

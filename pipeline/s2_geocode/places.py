@@ -119,6 +119,38 @@ def locate(
     return _joined(table, rows)
 
 
+def sample_cells(crosstabs: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of cross tables by kecamatan as rows that can be placed; totals left out.
+
+    Parameters
+    ----------
+    crosstabs : pandas.DataFrame
+        The ``crosstabs`` table.
+    """
+    is_cell = (
+        (crosstabs["variable"].str.lower() == "kecamatan")
+        & (crosstabs["category"].str.lower() != "total")
+        & (crosstabs["group"].str.lower() != "total")
+        & crosstabs["count"].notna()
+    )
+    cells = crosstabs[is_cell].reset_index(drop=True)
+    identifier = (cells["table_id"] + "-" + cells["category"] + "-" + cells["group"]).str.lower()
+    none = pd.Series(pd.NA, index=cells.index, dtype="string")
+    return pd.DataFrame(
+        {
+            "sample_id": identifier.str.replace(r"[^a-z0-9]+", "-", regex=True).astype("string"),
+            "place_name": none,
+            "district_name": cells["category"],
+            "regency_name": none,
+            "group": cells["group"],
+            "count": cells["count"],
+            "share_pct": cells["share_pct"],
+            "note": cells["note"],
+            "source_ids": cells["source_ids"],
+        }
+    )
+
+
 def _joined(table: pd.DataFrame, rows: Sequence[dict[str, object]]) -> gpd.GeoDataFrame:
     columns = (
         "village_code",

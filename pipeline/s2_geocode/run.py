@@ -8,7 +8,7 @@ from pipeline.contracts import crs as crs_rules
 from pipeline.contracts.area import load_area
 from pipeline.contracts.provenance import Paths, StageRecord, run_stage
 from pipeline.s2_geocode.gazetteer import Gazetteer
-from pipeline.s2_geocode.places import locate
+from pipeline.s2_geocode.places import locate, sample_cells
 
 
 def run(paths: Paths, name: str) -> bool:
@@ -24,8 +24,10 @@ def run(paths: Paths, name: str) -> bool:
             record.read("sources", "old_names"),
             record.read("sources", "aliases"),
         )
-        for table, key in (("clusters", "cluster"), ("places", "place")):
+        for table, key in (("clusters", "cluster"), ("places", "place"), ("crosstabs", "sample")):
             published = record.read("sources", table)
+            if key == "sample":
+                published = sample_cells(published)
             published["status"] = pd.Series("published", index=published.index, dtype="string")
             where = str(paths.areas / name / "tables" / f"{table}.csv")
             decisions = {one.id: one for one in area.decisions if one.table == table}

@@ -114,3 +114,16 @@ def facilities(places: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         "source_ids",
     ]
     return table[[*columns, "geometry"]].reset_index(drop=True)
+
+
+def samples(crosstabs: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return the sample of a survey by kecamatan and group, one row a cell, totals left out.
+
+    Parameters
+    ----------
+    crosstabs : geopandas.GeoDataFrame
+        Placed cells of the cross table by kecamatan.
+    """
+    columns = ["sample_id", "district_name", "regency_name", "group", "count", "share_pct",
+               "precision", "status", "note", "source_ids"]  # fmt: skip
+    return crosstabs[[*columns, "geometry"]].reset_index(drop=True)

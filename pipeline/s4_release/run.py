@@ -16,7 +16,7 @@ from pipeline.contracts.provenance import (
     timestamp,
     write_json,
 )
-from pipeline.s4_release.assemble import CENTRES, centres, facilities, unit_table
+from pipeline.s4_release.assemble import CENTRES, centres, facilities, samples, unit_table
 
 BUILD = "internal"
 UPSTREAM = ("sources", "geocode", "analyse")
@@ -28,6 +28,7 @@ _PASSED = (
     "network_actors",
     "specialisations",
     "old_names",
+    "crosstabs",
 )
 
 
@@ -56,6 +57,9 @@ def run(paths: Paths, name: str) -> bool:
         record.count("centre", rows_in, len(centre), dropped)
         facility = facilities(places)
         record.write("facility", facility)
+        record.write("survey_sample", samples(record.read("geocode", "sample")))
+        for table in ("crosstab_check", "score_class", "linkage"):
+            record.write(table, record.read("analyse", table))
         record.write("comparison", record.read("analyse", "comparison"))
         for table in _PASSED:
             record.write(table, record.read("sources", table))

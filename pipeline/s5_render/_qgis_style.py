@@ -25,7 +25,7 @@ from pipeline.s5_render._qgis_xml import (
     options,
     properties,
 )
-from pipeline.s5_render.plan import AtlasPlan, ClassPlan, FieldPlan, LayerPlan
+from pipeline.s5_render.plan import UNCATEGORISED, AtlasPlan, ClassPlan, FieldPlan, LayerPlan
 
 OUTLINE_MM = {"village": 0.12, "district": 0.35, "regency": 0.6}
 """Line width by table: the larger the unit, the stronger its border."""
@@ -50,6 +50,8 @@ def class_filter(layer: LayerPlan, item: ClassPlan) -> str:
     """Return the expression that is true for the features of a class, and for no others."""
     if item.category is not None:
         return f"{column(str(layer.category))} = {literal(item.category)}"
+    if item.key == UNCATEGORISED:
+        return f"{column(str(layer.category))} IS NULL"
     if item.is_missing:
         return f"{column(str(layer.value))} IS NULL"
     if item.lower is None or item.upper is None:

@@ -28,6 +28,9 @@ from pipeline.contracts.layer import LayerCatalogue, LayerSpec, Palettes, Scheme
 from pipeline.contracts.tables import TABLES
 from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number_text, same, t
 
+UNCATEGORISED = "uncategorised"
+"""Key of the class of features whose category the source does not give."""
+
 OFFSET_SHARE = 0.4
 """Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
 
@@ -155,6 +158,8 @@ class AtlasPlan:
         Boundary kind, CRS, build and date; stands on every product.
     version : str
         Version of the code that made the release.
+    omitted : tuple of (Text, Text)
+        Title of each layer that has nothing to draw here, and why.
     """
 
     area: str
@@ -172,6 +177,7 @@ class AtlasPlan:
     footer: Text
     style: Palettes
     version: str = ""
+    omitted: tuple[tuple[Text, Text], ...] = ()
 
     def layer(self, name: str) -> LayerPlan:
         """Return the layer called `name`."""
@@ -381,6 +387,12 @@ def plan_layer(
     palette = style.palettes[spec.palette].colours
     if spec.category:
         classes, class_of = _category_classes(spec, frame[spec.category], style, where)
+        gone = class_of < 0
+        if gone.any():
+            class_of = np.where(gone, len(classes), class_of)
+            classes.append(
+                ClassPlan(UNCATEGORISED, t("legend.uncategorised"), style.line, int(gone.sum()))
+            )
     elif spec.scheme:
         classes, class_of = _numeric_classes(spec, frame[str(spec.value)], style)
     else:
@@ -617,7 +629,7 @@ def plan_atlas(
     short = {row["source_id"]: short_citation(row) for row in sources.to_dict("records")}
     area = about["area"]
     drawn = {name: _drawable(frame, name, tables, crs) for name, frame in tables.items()}
-    layers, faults = [], []
+    layers, faults, omitted = [], [], []
     for group in catalogue_.atlas.groups:
         for name in group.layers:
             spec = catalogue_.layers[name]
@@ -631,7 +643,8 @@ def plan_atlas(
                     )
                 )
                 continue
-            if drawn[spec.table].empty:
+            if reason := _nothing_to_draw(spec, drawn[spec.table]):
+                omitted.append((spec.title, reason))
                 continue
             try:
                 layers.append(
@@ -668,7 +681,20 @@ def plan_atlas(
         footer=_footer(about, village, crs, moment or None),
         style=catalogue_.palettes,
         version=about["environment"]["version"],
+        omitted=tuple(omitted),
     )
+
+
+def _nothing_to_draw(spec: LayerSpec, frame: gpd.GeoDataFrame) -> Text | None:
+    """Return why a layer is left out: no rows, or no published value at all."""
+    if frame.empty:
+        return t("omitted.no_rows")
+    for name in (spec.category, spec.value):
+        if name is not None and frame[name].isna().all():
+            return t("omitted.no_values", column=COLUMNS[name].label)
+        if spec.category is not None:
+            break  # symbols by category are drawn hollow where they have no value
+    return None
 
 
 def _drawable(
@@ -685,7 +711,9 @@ def _drawable(
         ]
     )
     area = area[~area.index.duplicated()]
-    unit = placed["village_name"].fillna(placed["district_name"])
+    unit = placed["district_name"]
+    if "village_name" in placed:
+        unit = placed["village_name"].fillna(unit)
     radius = np.sqrt(unit.map(area).astype("Float64").fillna(1.0).astype(float) * 1e6 / math.pi)
     return spread_points(placed, table_key(name), radius, crs)
 
