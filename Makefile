@@ -17,6 +17,7 @@ RUN := $(PY) -m pipeline
 
 # What a target reads. Stages and products check content as well, so a touched file costs little.
 code = $(shell find pipeline/contracts pipeline/stats pipeline/$(1) -type f -not -path '*/__pycache__/*')
+AREAS := $(patsubst areas/%/area.yaml,%,$(wildcard areas/*/area.yaml))
 AREA_FILES := $(wildcard areas/$(AREA)/*.* areas/$(AREA)/tables/*.csv)
 LAYER_FILES := $(wildcard layers/*.yaml)
 comma := ,
@@ -26,6 +27,11 @@ OPTIONS := --area $(AREA) $(if $(BOUNDARIES),--boundaries '$(BOUNDARIES)')
 ##@ Analyst: from data to maps
 .PHONY: maps
 maps: $(OUT)/manifest.json ## everything for one AREA (default pekalongan); BOUNDARIES=file for your own polygons
+
+.PHONY: all-areas
+all-areas: ## maps of every study area, and outputs/index.html that links them
+	@for area in $(AREAS); do $(MAKE) --no-print-directory maps AREA=$$area || exit $$?; done
+	$(RUN) index
 
 .PHONY: sources geocode analyse release render
 sources: $(STAGES)/sources/manifest.json ## stage 1: read and check published tables and boundaries
@@ -40,7 +46,7 @@ boundaries: $(VENV)/.ready-run | known-area ## fetch the pinned village boundari
 
 .PHONY: areas
 areas: ## list the study areas
-	@for file in areas/*/area.yaml; do basename "$$(dirname "$$file")"; done
+	@printf '%s\n' $(AREAS)
 
 ##@ Author: one product
 .PHONY: web qgis figures tables report
@@ -80,7 +86,7 @@ clean: ## delete everything that was made for AREA
 help: ## this page
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5); next } \
 	  /^[a-z][a-z0-9 -]*:.*## / { printf "  %-30s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nAREA is one of: %s\n' "$$(for file in areas/*/area.yaml; do basename "$$(dirname "$$file")"; done | paste -sd ' ')"
+	@printf '\nAREA is one of: %s\n' '$(AREAS)'
 
 # ---- set-up ----------------------------------------------------------------------------------
 $(PY):
@@ -98,7 +104,7 @@ $(VENV)/.ready-dev: requirements-dev.lock requirements.lock | $(PY)
 # ---- products --------------------------------------------------------------------------------
 .PHONY: known-area
 known-area:
-	@test -f 'areas/$(AREA)/area.yaml' || { echo "error: AREA=$(AREA): expected one of: $$(for file in areas/*/area.yaml; do basename "$$(dirname "$$file")"; done | paste -sd ' '); found no such folder in areas/" >&2; exit 2; }
+	@test -f 'areas/$(AREA)/area.yaml' || { echo "error: AREA=$(AREA): expected one of: $(AREAS); found no such folder in areas/" >&2; exit 2; }
 
 # Its content changes only when BOUNDARIES= does, so another file means another run.
 $(OUT)/.boundaries: FORCE | known-area

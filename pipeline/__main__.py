@@ -26,6 +26,7 @@ COMMANDS = {
     "boundaries": "fetch the pinned village boundaries into the cache",
     "seal": "write the hashes of an area's tables into its sources.csv",
     "areas": "list the study areas",
+    "index": "one page that links the atlases made so far",
 }
 _PRODUCTS = ("web", "qgis", "figures", "tables", "report")
 
@@ -136,8 +137,10 @@ class Runner:
         self.analyse()
         self.release()
         self.render()
+        from pipeline.s5_render.index import write_index
         from pipeline.s5_render.run import summary
 
+        write_index(self.paths)
         print("\n".join(summary(self.paths, self.area)))
 
     def try_boundaries_once(self) -> None:
@@ -179,6 +182,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from pipeline.contracts.area import list_areas
 
             print("\n".join(list_areas(runner.paths.areas)))
+        elif command == "index":
+            from pipeline.s5_render.index import write_index
+
+            print("index.html links " + ", ".join(write_index(runner.paths)))
         elif command == "seal":
             from pipeline.contracts.area import load_area
             from pipeline.s1_sources.seal import seal
