@@ -91,13 +91,13 @@ def _sizes(project, layer):
     return found
 
 
-def _picture(project, layers, path, extent=None, size=(900, 900)):
+def _picture(project, layers, path, extent, size=(1600, 1000)):
     settings = QgsMapSettings()
     settings.setLayers(layers)
     settings.setDestinationCrs(project.crs())
     settings.setBackgroundColor(project.backgroundColor())
     settings.setOutputSize(QSize(*size))
-    settings.setExtent(extent or layers[0].extent().buffered(2000))
+    settings.setExtent(extent)
     context = QgsExpressionContext()
     context.appendScope(QgsExpressionContextUtils.globalScope())
     context.appendScope(QgsExpressionContextUtils.projectScope(project))
@@ -117,7 +117,7 @@ def _colours(image):
     bits = image.constBits()
     bits.setsize(image.sizeInBytes())
     counts = Counter(memoryview(bytes(bits)).cast("I"))
-    return {f"#{code & 0xFFFFFF:06x}": count for code, count in counts.most_common(40)}
+    return {f"#{code & 0xFFFFFF:06x}": count for code, count in counts.most_common(300)}
 
 
 def _tree(node, path, found):
@@ -132,7 +132,7 @@ def _tree(node, path, found):
     return found
 
 
-def _layer(project, layer, place, folder):
+def _layer(project, layer, place, folder, view):
     feature = next(layer.getFeatures())
     tip = QgsExpression.replaceExpressionText(
         layer.mapTipTemplate(), _context(project, layer, feature)
@@ -165,7 +165,7 @@ def _layer(project, layer, place, folder):
         "abstract": layer.metadata().abstract(),
         "rights": layer.metadata().rights(),
         "default_style": alone.renderer().type(),
-        "colours": _picture(project, [layer], folder / f"layer-{layer.id()}.png"),
+        "colours": _picture(project, [layer], folder / f"layer-{layer.id()}.png", view),
         **place,
     }
 
@@ -236,10 +236,10 @@ def main() -> None:
         "metadata": [project.metadata().title(), project.metadata().abstract()],
         "view": [view.xMinimum(), view.yMinimum(), view.xMaximum(), view.yMaximum()],
         "layers": {
-            name: _layer(project, project.mapLayer(name), place, folder)
+            name: _layer(project, project.mapLayer(name), place, folder, view)
             for name, place in places.items()
         },
-        "opening": _picture(project, order, folder / "opening.png", view, (1600, 1000)),
+        "opening": _picture(project, order, folder / "opening.png", view),
         "layouts": [
             _layout(layout, folder, number)
             for number, layout in enumerate(project.layoutManager().printLayouts())
