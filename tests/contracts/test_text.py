@@ -55,9 +55,12 @@ def test_unknown_key_is_a_programming_fault() -> None:
 
 
 def test_placeholders_are_filled_in_their_language() -> None:
-    text = t("caption.status", status=t("status.published"))
-    assert text.both() == {"id": "status: terbit", "en": "status: published"}
-    assert t("caption.n", n=3, total=12).en == "n = 3 of 12 have a figure"
+    text = Text(id="angka {status}, {n}", en="figure {status}, {n}")
+    assert text.format(status=t("status.published"), n=3).both() == {
+        "id": "angka terbit, 3",
+        "en": "figure published, 3",
+    }
+    assert t("legend.count", n=3).en == t("legend.count").format(n=3).en != t("legend.count").en
 
 
 @pytest.mark.parametrize(
