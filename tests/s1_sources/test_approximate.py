@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,6 +52,7 @@ def arrays(drawn: list[tuple[int, int, int]]) -> tuple[NDArray[np.float64], NDAr
     return table[:, :2], table[:, 2]
 
 
+@settings(max_examples=30)
 @given(sites)
 def test_cells_are_disjoint_and_inside_their_disc(drawn: list[tuple[int, int, int]]) -> None:
     xy, areas = arrays(drawn)
@@ -66,6 +67,7 @@ def test_cells_are_disjoint_and_inside_their_disc(drawn: list[tuple[int, int, in
         assert (distance <= DISC_RADIUS * np.sqrt(area / np.pi) + 1e-9).all()
 
 
+@settings(max_examples=30)
 @given(sites)
 def test_equal_areas_keep_their_site_inside(drawn: list[tuple[int, int, int]]) -> None:
     xy, _ = arrays(drawn)
@@ -74,6 +76,7 @@ def test_equal_areas_keep_their_site_inside(drawn: list[tuple[int, int, int]]) -
         assert cell.contains(shapely.Point(centre))
 
 
+@settings(max_examples=30)
 @given(sites, st.permutations(range(12)))
 def test_the_order_of_sites_does_not_matter(
     drawn: list[tuple[int, int, int]], order: list[int]

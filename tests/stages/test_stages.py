@@ -20,7 +20,14 @@ import shapely
 
 from pipeline.contracts.columns import COLUMNS
 from pipeline.contracts.dictionary import COMMITTED
-from pipeline.contracts.provenance import PROJECT, Paths, StageRecord, read_manifest, read_table
+from pipeline.contracts.provenance import (
+    PROJECT,
+    Paths,
+    StageRecord,
+    read_manifest,
+    read_table,
+    sha256,
+)
 from pipeline.contracts.tables import DTYPES, TABLES
 
 HERE = Path(__file__).parent
@@ -69,13 +76,16 @@ def write(path: Path, frame: pd.DataFrame) -> None:
     text.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
 
 
-def no_rows(name: str) -> pd.DataFrame:
-    """Return the table `name` without rows, with its geometry where it has one."""
+def hand_over(record: StageRecord, name: str) -> None:
+    """Write the table `name` without rows; it is made from its schema and needs no check."""
     columns = [one for one in TABLES[name].columns if COLUMNS[one].kind != "geometry"]
     frame = pd.DataFrame({one: pd.Series(dtype=DTYPES[COLUMNS[one].kind]) for one in columns})
-    if len(columns) == len(TABLES[name].columns):
-        return frame
-    return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries([], crs="EPSG:4326"))
+    if len(columns) < len(TABLES[name].columns):
+        frame = gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries([], crs="EPSG:4326"))
+    path = record.folder / f"{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(path, index=False)
+    record.outputs[path.name] = sha256(path)
 
 
 def prepare(paths: Paths, stage: str) -> None:
@@ -87,7 +97,10 @@ def prepare(paths: Paths, stage: str) -> None:
             if name.startswith("released_") or (upstream != "sources" and name in COMMITTED):
                 continue
             path = folder / f"{name}.csv"
-            record.write(name, read(path, name) if path.is_file() else no_rows(name))
+            if path.is_file():
+                record.write(name, read(path, name))
+            else:
+                hand_over(record, name)
         record.finish()
 
 
