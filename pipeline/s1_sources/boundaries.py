@@ -189,7 +189,10 @@ def coverage(polygons: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
         The same rows, geometries in `crs`.
     """
     projected = polygons.to_crs(crs)
-    shapes = shapely.make_valid(projected.geometry.to_numpy(), method="structure")
+    shapes = projected.geometry.to_numpy().copy()
+    # Mending also reorders the vertices of valid polygons, and with them where snapping ends.
+    invalid = ~shapely.is_valid(shapes)
+    shapes[invalid] = shapely.make_valid(shapes[invalid], method="structure")
     cleaned = shapely.coverage_clean(shapes, snapping_distance=SNAP_M, gap_width=GAP_M)
     return projected.set_geometry(gpd.GeoSeries(cleaned, index=projected.index, crs=crs))
 
