@@ -55,7 +55,8 @@ _NAME, _FAINT_NAME = 6.5, 5.4
 _MOST_NAMES = 60
 _LINES = {"village": 0.25, "district": 0.4, "focus": 0.7, "regency": 1.15}
 _HIDDEN_SHARE = 0.1
-_ROUNDS = 6
+_GAP_M = 800.0
+_ROUNDS = 4
 _STRICTLY, _LOOSELY = (True,), (True, False)
 
 _SETTINGS: Any = {
@@ -196,6 +197,18 @@ class _Page:
         self.sheet.set(xlim=(0, WIDTH_MM), ylim=(self.height, 0), autoscale_on=False)
         self.sheet.set_axis_off()
 
+    def resize(self, height: float) -> None:
+        """Lengthen the page at its lower edge; what is on it keeps its size and place."""
+        for axes in self.figure.axes:
+            left, bottom, width, share = axes.get_position().bounds
+            top = (1 - bottom - share) * self.height
+            place = (left, 1 - (top + share * self.height) / height, width)
+            axes.set_position((*place, share * self.height / height))
+        self.height = height
+        self.figure.set_size_inches(WIDTH_MM / _INCH, height / _INCH)
+        self.sheet.set_position((0, 0, 1, 1))
+        self.sheet.set_ylim(height, 0)
+
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Return new axes without ticks at a place on the page."""
         place = (
@@ -311,19 +324,13 @@ class Drawer:
 
         top = _EDGE + _height(head, _HEAD) + 0.6 + _height(title, _TITLE) + _height(note, _BODY)
         top += 2.2
-        page = _Page(1000.0)
-        unnamed = 0
-        caption: list[str] = []
         footer = wrap(plan.footer[language], full, _SMALL)
-        # The map is drawn to know how many names found no room, which the caption says.
-        for _ in range(2):
+        caption = wrap(_caption(layer, language, 0), full, _BODY)
+        below = 2.4 + 1.2 + _height(footer, _SMALL) + _EDGE - 1
+        page = _Page(top + frame.height_mm + _height(caption, _BODY) + below)
+        if unnamed := self._map(page, layer, frame, top, language):
             caption = wrap(_caption(layer, language, unnamed), full, _BODY)
-            below = 2.4 + _height(caption, _BODY) + 1.2 + _height(footer, _SMALL) + _EDGE - 1
-            page = _Page(top + frame.height_mm + below)
-            missed = self._map(page, layer, frame, top, language)
-            if missed == unnamed:
-                break
-            unnamed = missed
+            page.resize(top + frame.height_mm + _height(caption, _BODY) + below)
 
         ink = style.ink
         y = _EDGE
@@ -353,13 +360,16 @@ class Drawer:
     def _table(self, name: str) -> gpd.GeoDataFrame:
         """Return a table of the plan in the plan's CRS."""
         if name not in self._projected:
-            self._projected[name] = self.plan.tables[name].to_crs(self.plan.crs)
+            table = self.plan.tables[name].to_crs(self.plan.crs)
+            # Rounding in the projection can make thin corners of a valid polygon cross.
+            whole = shapely.make_valid(table.geometry.to_numpy(), method="structure")
+            self._projected[name] = table.set_geometry(gpd.GeoSeries(whole, table.index, table.crs))
         return self._projected[name]
 
     @cached_property
     def _regencies(self) -> NDArray[np.object_]:
         district = self._table("district")
-        return district.dissolve("regency_code").geometry.to_numpy()
+        return np.asarray(district.dissolve("regency_code").geometry, dtype=object)
 
     @cached_property
     def _in_focus(self) -> NDArray[np.bool_]:
@@ -472,26 +482,26 @@ class Drawer:
                 look = {**thin, "facecolors": one.colour}
                 self._shapes(axes, chosen, frame, f"map-{one.key}", 1.0, **look)
         else:
-            if main != "village":
+            if main == "village":
+                thin["edgecolors"] = layer.classes[0].colour
+            else:
                 thin["edgecolors"] = _mix(style.line, self._land, 0.45)
-            self._shapes(
-                axes, village.geometry, frame, "villages", 1.0, facecolors=self._land, **thin
-            )
+            gid = f"map-{layer.classes[0].key}" if main == "village" else "villages"
+            self._shapes(axes, village.geometry, frame, gid, 1.0, facecolors=self._land, **thin)
         # In a map of borders every district counts alike; elsewhere those in the focus stand out.
         strong = np.full(len(district), True) if main else self._in_focus
-        for rows, line, colour in (
-            (~strong, "district", _mix(style.strong_line, style.line, 0.5)),
-            (strong, "focus", style.strong_line),
+        own = layer.classes[0].colour if main == "district" else style.strong_line
+        gid = f"map-{layer.classes[0].key}" if main == "district" else "districts"
+        for rows, name, line, colour in (
+            (~strong, "districts-outside", "district", _mix(style.strong_line, style.line, 0.5)),
+            (strong, gid, "focus", own),
         ):
             look = {"linewidths": _LINES[line], "edgecolors": colour}
-            self._shapes(axes, district.geometry[rows], frame, "districts", 1.2, **look)
-        look = {"linewidths": _LINES["regency"], "edgecolors": style.strong_line}
-        self._shapes(axes, self._regencies, frame, "regencies", 1.4, **look)
-        if main:
-            line = {"district": "focus"}.get(main, main)
-            look = {"linewidths": _LINES[line], "edgecolors": layer.classes[0].colour}
-            gid = f"map-{layer.classes[0].key}"
-            self._shapes(axes, self._table(main).geometry, frame, gid, 1.3, **look)
+            self._shapes(axes, district.geometry[rows], frame, name, 1.2, **look)
+        own = layer.classes[0].colour if main == "regency" else style.strong_line
+        gid = f"map-{layer.classes[0].key}" if main == "regency" else "regencies"
+        look = {"linewidths": _LINES["regency"], "edgecolors": own}
+        self._shapes(axes, self._regencies, frame, gid, 1.4, **look)
 
     def _symbols(self, axes: Axes, layer: LayerPlan) -> None:
         """Draw circles of true size, small ones above large ones, hollow without a value."""
@@ -853,6 +863,9 @@ class Drawer:
         """Return a small map of the whole area with the frame of the large one."""
         style = self.plan.style
         shapes = self._regencies
+        if (self.plan.tables["village"]["boundary_kind"] == "approximate").any():
+            # Approximate cells leave gaps, whose outlines would fill a map as small as this.
+            shapes = shapely.buffer(shapely.buffer(shapes, _GAP_M), -_GAP_M)
         west, south, east, north = shapely.total_bounds(shapes)
         ground = shapely.box(west, south, east, north)
         if shapely.covered_by(ground, frame.box()):
