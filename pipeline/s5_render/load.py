@@ -12,18 +12,21 @@ import pandas as pd
 
 from pyproj import CRS
 
+from pipeline.contracts.chart import load_charts
 from pipeline.contracts.layer import load_layers
 from pipeline.contracts.provenance import Paths, read_manifest, read_table
-from pipeline.s5_render.plan import AtlasPlan, plan_atlas
+from pipeline.s5_render.chart_plan import ChartPlan, plan_charts
+from pipeline.s5_render.plan import AtlasPlan, plan_atlas, short_citation
 
 
 @dataclass(frozen=True)
 class Release:
-    """What left the gate: the plan of its layers, all its tables, what is known about it."""
+    """What left the gate: its layers and charts resolved, its tables, what is known about it."""
 
     plan: AtlasPlan
     tables: Mapping[str, pd.DataFrame]
     about: Mapping[str, Any]
+    charts: tuple[ChartPlan, ...] = ()
 
 
 def read_about(paths: Paths, area: str, build: str) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def read_about(paths: Paths, area: str, build: str) -> dict[str, Any]:
 
 
 def read_release(paths: Paths, area: str, build: str) -> Release:
-    """Return one build of one area, its layers resolved.
+    """Return one build of one area, its layers and charts resolved.
 
     Parameters
     ----------
@@ -52,9 +55,10 @@ def read_release(paths: Paths, area: str, build: str) -> Release:
     Raises
     ------
     InputError
-        The release has not been made, or a layer file does not fit it.
+        The release has not been made, or a layer or chart file does not fit it.
     """
     catalogue = load_layers(paths.layers)
+    specs = load_charts(paths.layers / "charts")
     about = read_about(paths, area, build)
     stage = f"release/{build}"
     written = read_manifest(paths, area, stage)["outputs"]
@@ -68,7 +72,9 @@ def read_release(paths: Paths, area: str, build: str) -> Release:
         catalogue,
         CRS.from_user_input(about["area"]["crs"]),
     )
-    return Release(plan, tables, about)
+    cited = {row["source_id"]: short_citation(row) for row in tables["sources"].to_dict("records")}
+    charts = plan_charts(specs, tables, cited, catalogue.palettes)
+    return Release(plan, tables, about, tuple(charts))
 
 
 def load_plan(paths: Paths, area: str, build: str) -> AtlasPlan:

@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.contracts.text import LANGUAGES, Text, number_text, same, t
+from pipeline.s5_render.chart_plan import ChartPlan
 from pipeline.s5_render.plan import AtlasPlan, FieldPlan, field_plan
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -108,6 +109,7 @@ def report_html(
     about: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     figures: Sequence[str],
+    charts: Sequence[ChartPlan] = (),
 ) -> str:
     """Return the report as one HTML file in both languages.
 
@@ -121,6 +123,8 @@ def report_html(
         Released tables by name.
     figures : sequence of str
         Layers that have a figure in ``figures/``.
+    charts : sequence of ChartPlan
+        Charts, which all have one.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ASSETS), autoescape=True, undefined=jinja2.StrictUndefined
@@ -142,6 +146,7 @@ def report_html(
     return environment.get_template("report.html.j2").render(
         plan=plan,
         layers=[layer for layer in plan.layers if layer.id in figures],
+        charts=charts,
         sections=sections(tables, plan.sources),
         counted=counted,
         notes=[note for notes in about["notes"].values() for note in notes],

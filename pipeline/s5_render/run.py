@@ -29,6 +29,7 @@ from pipeline.contracts.provenance import (
 )
 from pipeline.contracts.text import LANGUAGES
 from pipeline.s5_render import load
+from pipeline.s5_render.chart_plan import ChartPlan, chart_footer
 from pipeline.s5_render.plan import AtlasPlan
 
 PRODUCTS = ("web", "qgis", "figures", "tables", "report")
@@ -132,6 +133,9 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
     layer_hash = {layer.id: sha256(paths.layers / f"{layer.id}.yaml") for layer in plan.layers}
     order = sha256(paths.layers / "atlas.yaml")
     whole = digest([common, layer_hash, order])
+    chart_hash = {
+        chart.id: sha256(paths.layers / "charts" / f"{chart.id}.yaml") for chart in release.charts
+    }
     drawn = [layer.id for layer in plan.layers if layer.has_figure]
 
     def web(folder: Path) -> list[str]:
@@ -163,7 +167,7 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
     def report(folder: Path) -> list[str]:
         from pipeline.s5_render.report import report_html
 
-        html = report_html(plan, release.about, release.tables, drawn)
+        html = report_html(plan, release.about, release.tables, drawn, release.charts)
         write_text(folder / "report.html", html)
         return ["report.html"]
 
@@ -172,7 +176,8 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
         Product("web atlas", "web", whole, web),
         Product("QGIS package", "qgis", whole, qgis),
         *_figures(plan, drawn, common, layer_hash),
-        Product("report", "report", whole, report),
+        *_charts(plan, release.charts, common, chart_hash),
+        Product("report", "report", digest([whole, list(chart_hash.items())]), report),
     ]
 
 
@@ -205,6 +210,38 @@ def _figures(
     ]
 
 
+def _charts(
+    plan: AtlasPlan, charts: Iterable[ChartPlan], common: Any, chart_hash: Mapping[str, str]
+) -> list[Product]:
+    """One product a chart, beside the figures of the layers."""
+
+    def maker(chart: ChartPlan) -> Callable[[Path], list[str]]:
+        def make(folder: Path) -> list[str]:
+            from pipeline.s5_render.chart import draw_chart
+
+            names = []
+            for language in LANGUAGES:
+                place = "figures" if language == plan.language else f"figures/{language}"
+                files = draw_chart(chart, plan.title, chart_footer(plan), plan.style, language)
+                for suffix, content in files.items():
+                    name = f"{place}/{chart.id}.{suffix}"
+                    write_bytes(folder / name, content)
+                    names.append(name)
+            return names
+
+        return make
+
+    return [
+        Product(
+            f"figure {chart.id}",
+            "figures",
+            digest([common, plan.language, chart_hash[chart.id]]),
+            maker(chart),
+        )
+        for chart in charts
+    ]
+
+
 def _write_manifest(paths: Paths, area: str, build: str, records: Mapping[str, Any]) -> None:
     """Write the record of the whole run: what went in, what was done, what came out."""
     stages = ("sources", "geocode", "analyse", f"release/{build}")
@@ -220,7 +257,10 @@ def _write_manifest(paths: Paths, area: str, build: str, records: Mapping[str, A
             "seed": about["area"]["seed"],
             "parameters": about["area"],
             "inputs": manifests["sources"]["recipe"]["inputs"],
-            "layers": {path.name: sha256(path) for path in sorted(paths.layers.glob("*.yaml"))},
+            "layers": {
+                path.relative_to(paths.layers).as_posix(): sha256(path)
+                for path in sorted(paths.layers.rglob("*.yaml"))
+            },
             "rows": {stage: manifest["rows"] for stage, manifest in manifests.items()},
             "notes": {stage: manifest["notes"] for stage, manifest in manifests.items()},
             "products": dict(sorted(records.items())),
