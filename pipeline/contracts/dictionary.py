@@ -28,7 +28,14 @@ def _grid(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([_row(header), _row(["---"] * len(header)), *map(_row, rows)]) + "\n"
 
 
-def _table(table: Table) -> str:
+def table_section(table: Table) -> str:
+    """Return what a table holds, as a section in Markdown.
+
+    Examples
+    --------
+    >>> table_section(TABLES["neighbours"]).splitlines()[0]
+    '### neighbours'
+    """
     key = " + ".join(f"`{name}`" for name in table.key)
     rows = [
         [
@@ -67,9 +74,9 @@ def dictionary() -> str:
         [
             _HEAD,
             "## Tables of an area folder\n",
-            *(_table(TABLES[name]) for name in COMMITTED),
+            *(table_section(TABLES[name]) for name in COMMITTED),
             "## Tables the stages make\n",
-            *(_table(TABLES[name]) for name in made),
+            *(table_section(TABLES[name]) for name in made),
             "## Columns\n",
             _grid(["column", "meaning", "unit", "label (id)", "label (en)", "tables"], columns),
         ]

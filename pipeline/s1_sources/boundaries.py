@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +24,21 @@ GAP_M = 60.0
 SNAP_M = 1.0
 _CODE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?(\d{4})")
 _CODE_COLUMNS = ("village_code", "code", "kode", "kode_desa", "kdepum", "kode_kd", "id_desa")
+_NAME_COLUMNS = {
+    "village_name": ("village_name", "nama_desa", "nama_kel", "wadmkd", "namobj", "village",
+                     "desa", "kelurahan", "nama", "name"),
+    "district_name": ("district_name", "nama_kecamatan", "nama_kec", "wadmkc", "district",
+                      "kecamatan"),
+    "regency_name": ("regency_name", "nama_kabupaten", "nama_kab", "wadmkk", "regency",
+                     "kabupaten", "kab_kota"),
+}  # fmt: skip
 _SQL_ROW = re.compile(
-    r"\('(?P<code>[\d.]+)'\s*,\s*'(?:[^'\\]|\\.|'')*'\s*,"
+    r"\('(?P<code>[\d.]+)'\s*,\s*'(?P<name>(?:[^'\\]|\\.|'')*)'\s*,"
     r"\s*'?-?[\d.]+'?\s*,\s*'?-?[\d.]+'?\s*,\s*'(?P<path>\[[^']*\])'\s*\)"
 )
 
 
-def read_polygons(path: Path) -> gpd.GeoDataFrame:
+def read_polygons(path: Path, *, names: bool = False) -> gpd.GeoDataFrame:
     """Read village polygons from a vector file or from the upstream SQL form.
 
     Parameters
@@ -37,11 +46,15 @@ def read_polygons(path: Path) -> gpd.GeoDataFrame:
     path : Path
         ``.gpkg``, ``.geojson``, ``.shp`` ... with a column of village codes, or ``.sql``. A layer
         of a file with several is named as ``file.gpkg#layer``.
+    names : bool
+        Whether to read the names the file gives (columns such as ``nama``, ``NAMOBJ``,
+        ``WADMKC``; the SQL form names the village alone).
 
     Returns
     -------
     geopandas.GeoDataFrame
-        ``village_code``, ``geometry`` (EPSG:4326), one row a village code.
+        ``village_code``, ``geometry`` (EPSG:4326), one row a village code; with `names` also
+        ``village_name``, ``district_name``, ``regency_name``, missing where the file has none.
 
     Raises
     ------
@@ -62,7 +75,7 @@ def read_polygons(path: Path) -> gpd.GeoDataFrame:
         faults.append(Fault(name, "polygons", ", ".join(sorted(kinds)) or "rows without geometry"))
     if faults:
         raise InputError(faults)
-    return frame
+    return frame if names else frame[["village_code", "geometry"]]
 
 
 def _read_sql(file: Path) -> gpd.GeoDataFrame:
@@ -71,7 +84,7 @@ def _read_sql(file: Path) -> gpd.GeoDataFrame:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(Fault(str(file), "UTF-8 SQL", "other bytes")) from error
-    codes, shapes = [], []
+    codes, names, shapes = [], [], []
     for match in _SQL_ROW.finditer(text):
         try:
             parts = json.loads(match["path"])
@@ -88,11 +101,31 @@ def _read_sql(file: Path) -> gpd.GeoDataFrame:
                 )
             ) from error
         codes.append(_normal_code(match["code"]) or match["code"])
+        names.append(re.sub(r"\\(.)|'(')", r"\1\2", match["name"]))
     if not codes:
         raise InputError(
             Fault(str(file), "INSERT INTO ... VALUES rows with code, name, lat, lng, path", "none")
         )
-    return gpd.GeoDataFrame({"village_code": codes}, geometry=shapes, crs=GEOGRAPHIC)
+    read = pd.DataFrame({"village_code": codes, "village_name": names})
+    return gpd.GeoDataFrame(_with_names(read), geometry=shapes, crs=GEOGRAPHIC)
+
+
+def _with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return code and names as text, spaces tidied; a name without a letter is none."""
+    table = frame[["village_code"]].copy()
+    for column in _NAME_COLUMNS:
+        given = frame[column] if column in frame else [None] * len(frame)
+        table[column] = pd.Series(
+            [
+                " ".join(text.split())
+                if isinstance(text, str) and any(letter.isalpha() for letter in text)
+                else None
+                for text in given
+            ],
+            index=table.index,
+            dtype="string",
+        )
+    return table
 
 
 def _depth(value: object) -> int:
@@ -132,18 +165,20 @@ def _read_vector(file: Path, layer: str | None) -> gpd.GeoDataFrame:
                 f"none in layer {', '.join(wanted)}",
             )
         )
-    named = [pair for pair in with_codes if pair[0] == "village"] or with_codes
-    if len(named) > 1:
+    chosen = [pair for pair in with_codes if pair[0] == "village"] or with_codes
+    if len(chosen) > 1:
         raise InputError(
             Fault(
                 where,
                 "one layer with village codes",
-                ", ".join(name for name, _ in named),
-                hint=f"Name the layer: {file.name}#{named[0][0]}",
+                ", ".join(name for name, _ in chosen),
+                hint=f"Name the layer: {file.name}#{chosen[0][0]}",
             )
         )
-    name, column = named[0]
-    frame = to_geographic(pyogrio.read_dataframe(file, layer=name, columns=[column]), where)
+    name, column = chosen[0]
+    named = _name_columns(file, name)
+    read = pyogrio.read_dataframe(file, layer=name, columns=[column, *named.values()])
+    frame = to_geographic(read, where)
     codes = frame[column].map(_normal_code)
     bad = frame.loc[codes.isna(), column]
     if len(bad):
@@ -157,12 +192,29 @@ def _read_vector(file: Path, layer: str | None) -> gpd.GeoDataFrame:
                 hint=f"{len(bad)} rows in all",
             )
         )
-    return gpd.GeoDataFrame({"village_code": codes}, geometry=frame.geometry, crs=frame.crs)
+    table = pd.DataFrame(
+        {"village_code": codes} | {ours: frame[theirs] for ours, theirs in named.items()}
+    )
+    return gpd.GeoDataFrame(_with_names(table), geometry=frame.geometry, crs=frame.crs)
+
+
+def _name_columns(file: Path, layer: str) -> dict[str, str]:
+    """Return the file's columns of names, by ours."""
+    fields = _fields(pyogrio.read_info(file, layer=layer))
+    found = {
+        ours: next((fields[one] for one in theirs if one in fields), None)
+        for ours, theirs in _NAME_COLUMNS.items()
+    }
+    return {ours: theirs for ours, theirs in found.items() if theirs}
+
+
+def _fields(info: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name).lower(): str(name) for name in info["fields"]}
 
 
 def _code_column(file: Path, layer: str) -> str | None:
     info = pyogrio.read_info(file, layer=layer)
-    fields = {str(name).lower(): str(name) for name in info["fields"]}
+    fields = _fields(info)
     found = next((fields[name] for name in _CODE_COLUMNS if name in fields), None)
     if found is None or info["features"] == 0:
         return None

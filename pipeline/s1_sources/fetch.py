@@ -13,6 +13,9 @@ from pipeline.contracts.area import AreaConfig
 from pipeline.contracts.errors import AtlasError, Fault, InputError
 from pipeline.contracts.provenance import sha256
 
+UPSTREAM = "cahyadsn/wilayah_boundaries"
+UPSTREAM_COMMIT = "3c5a7960f4d227a38489094d84252bdbb3f978a5"
+
 
 class NetworkError(AtlasError):
     """A boundary file could not be fetched."""
@@ -78,35 +81,82 @@ def fetch(area: AreaConfig, sources: pd.DataFrame, folder: Path, timeout_s: floa
     InputError
         What was fetched does not have the pinned hash.
     """
+    advice = (
+        "Without the file the maps show approximate boundaries. Try 'make boundaries' with a "
+        "network, or name a file of your own: make maps BOUNDARIES=villages.gpkg"
+    )
+    return [
+        _retrieve(item.url, wanted, folder, timeout_s, advice)
+        for item, wanted in zip(area.boundaries.files, _pinned(area, sources), strict=True)
+    ]
+
+
+def upstream_url(regency: str) -> str:
+    """Return the address of a regency's village polygons at the commit this project pins.
+
+    Examples
+    --------
+    >>> upstream_url("33.75").rpartition("/")[2]
+    'wilayah_boundaries_kel_33.75.sql'
+    """
+    return (
+        f"https://raw.githubusercontent.com/{UPSTREAM}/{UPSTREAM_COMMIT}/db/kel/{regency[:2]}/"
+        f"wilayah_boundaries_kel_{regency}.sql"
+    )
+
+
+def fetch_first(url: str, known: str | None, folder: Path, timeout_s: float) -> Path:
+    """Fetch a boundary file no area here may have pinned yet.
+
+    Parameters
+    ----------
+    url : str
+        A pinned address, see :func:`upstream_url`.
+    known : str or None
+        SHA-256 the file must have; None takes the bytes as they come (trust on first use).
+    folder : Path
+        The cache. A file that is there is not fetched again.
+    timeout_s : float
+        Patience for the connection, seconds.
+
+    Raises
+    ------
+    NetworkError, InputError
+        As :func:`fetch`.
+    """
+    advice = (
+        "Try again with a network, or name a file of your own: "
+        "make new-area NAME=... CODES=... BOUNDARIES=villages.gpkg"
+    )
+    return _retrieve(url, known, folder, timeout_s, advice)
+
+
+def _retrieve(url: str, known: str | None, folder: Path, timeout_s: float, advice: str) -> Path:
+    """Fetch one file unless it is there; `advice` says what to do without a network."""
     logging.getLogger("pooch").setLevel(logging.ERROR)
-    paths = []
-    for item, wanted in zip(area.boundaries.files, _pinned(area, sources), strict=True):
-        try:
-            path = pooch.retrieve(
-                item.url,
-                known_hash=f"sha256:{wanted}",
-                fname=Path(item.url).name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(timeout=timeout_s),
+    try:
+        path = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{known}" if known else None,
+            fname=Path(url).name,
+            path=folder,
+            downloader=pooch.HTTPDownloader(timeout=timeout_s),
+        )
+    except ValueError as error:
+        raise InputError(
+            Fault(
+                url,
+                f"SHA-256 {str(known)[:12]}...",
+                "other bytes",
+                hint="Upstream changed or the connection rewrote the file; nothing was kept",
             )
-        except ValueError as error:
-            raise InputError(
-                Fault(
-                    item.url,
-                    f"SHA-256 {wanted[:12]}...",
-                    "other bytes",
-                    hint="Upstream changed or the connection rewrote the file; nothing was kept",
-                )
-            ) from error
-        except OSError as error:
-            raise NetworkError(
-                f"{item.url}: expected an answer within {timeout_s:g} s, found: "
-                f"{type(error).__name__}. Without the file the maps show approximate boundaries. "
-                "Try 'make boundaries' with a network, or name a file of your own: "
-                "make maps BOUNDARIES=villages.gpkg"
-            ) from error
-        paths.append(Path(path))
-    return paths
+        ) from error
+    except OSError as error:
+        raise NetworkError(
+            f"{url}: expected an answer within {timeout_s:g} s, found: "
+            f"{type(error).__name__}. {advice}"
+        ) from error
+    return Path(path)
 
 
 def _pinned(area: AreaConfig, sources: pd.DataFrame) -> list[str]:
