@@ -48,6 +48,11 @@ boundaries: $(VENV)/.ready-run | known-area ## fetch the pinned village boundari
 areas: ## list the study areas
 	@printf '%s\n' $(AREAS)
 
+##@ New study area
+.PHONY: new-area
+new-area: $(VENV)/.ready-run ## areas/NAME from CODES=33.27 (several: commas) and BOUNDARIES=file, else fetched
+	$(RUN) new-area --name='$(NAME)' --codes='$(CODES)' $(if $(BOUNDARIES),--boundaries='$(BOUNDARIES)')
+
 ##@ Author: one product
 .PHONY: web qgis figures tables report
 web qgis figures tables report: $(STAGES)/release/internal/manifest.json ## only this product

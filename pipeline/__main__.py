@@ -26,6 +26,7 @@ COMMANDS = {
     "boundaries": "fetch the pinned village boundaries into the cache",
     "seal": "write the hashes of an area's tables into its sources.csv",
     "areas": "list the study areas",
+    "new-area": "scaffold the folder of a new study area from codes of regencies",
     "index": "one page that links the atlases made so far",
 }
 _PRODUCTS = ("web", "qgis", "figures", "tables", "report")
@@ -40,7 +41,15 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
-        sub.add_argument("--area", default="pekalongan", help="study area (default: %(default)s)")
+        if name == "new-area":
+            sub.add_argument("--name", dest="area", default="", help="name of the new folder")
+            sub.add_argument(
+                "--codes", default="", help="codes of its regencies, several separated by commas"
+            )
+        else:
+            sub.add_argument(
+                "--area", default="pekalongan", help="study area (default: %(default)s)"
+            )
         sub.add_argument(
             "--boundaries",
             metavar="FILE",
@@ -182,6 +191,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             from pipeline.contracts.area import list_areas
 
             print("\n".join(list_areas(runner.paths.areas)))
+        elif command == "new-area":
+            from pipeline.s1_sources.new_area import new_area
+
+            told = new_area(runner.paths.areas, runner.area, arguments.codes, runner.boundaries)
+            print("\n".join(told))
         elif command == "index":
             from pipeline.s5_render.index import write_index
 

@@ -133,7 +133,7 @@ def fetch_first(url: str, known: str | None, folder: Path, timeout_s: float) -> 
 
 def _retrieve(url: str, known: str | None, folder: Path, timeout_s: float, advice: str) -> Path:
     """Fetch one file unless it is there; `advice` says what to do without a network."""
-    logging.getLogger("pooch").setLevel(logging.ERROR)
+    pooch.get_logger().setLevel(logging.ERROR)
     try:
         path = pooch.retrieve(
             url,

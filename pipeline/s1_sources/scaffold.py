@@ -136,7 +136,9 @@ def read_codes(text: str) -> tuple[dict[str, str], list[Fault]]:
     named, faults = {}, []
     for code in dict.fromkeys(codes):
         if re.fullmatch(r"\d{2}\.\d{2}\.\d{2}", code, re.ASCII):
-            hint = f"An area is made of whole regencies: CODES={code[:5]}, then focus: [{code}]"
+            hint = (
+                f"An area is made of whole regencies: {code[:5]}; then focus on {code} in area.yaml"
+            )
             faults.append(Fault("CODES", wanted, f"the district {code}", hint=hint))
         elif not re.fullmatch(r"\d{2}\.\d{2}", code, re.ASCII):
             faults.append(Fault("CODES", wanted, repr(code)))
@@ -270,10 +272,17 @@ def _regency_faults(
 
 def _twice(mine: gpd.GeoDataFrame, where: str) -> list[Fault]:
     again = mine[mine["village_code"].duplicated(keep=False)]
-    return [
-        Fault(where, "each village code once", f"{code} in {', '.join(rows['file'])}")
-        for code, rows in again.groupby("village_code")
-    ]
+    if again.empty:
+        return []
+    codes, names = again["village_code"].unique(), again["file"].unique()
+    found = f"{_some(codes)} again, in {' and '.join(names)}"
+    return [Fault(where, "each village code once", found)]
+
+
+def _some(codes: Collection[str]) -> str:
+    """Return up to five of the codes, and how many more there are."""
+    shown = ", ".join(sorted(codes)[:5])
+    return f"{shown} and {len(codes) - 5} more" if len(codes) > 5 else shown
 
 
 def choose_crs(polygons: gpd.GeoDataFrame, where: str) -> str:
@@ -362,7 +371,7 @@ def _names(mine: gpd.GeoDataFrame, regencies: Mapping[str, str], where: str) -> 
         Fault(
             where,
             f"a column with the name of the {level} ({names_version()} does not know it either)",
-            f"none for {', '.join(codes[:5])}" + (" ..." if len(codes) > 5 else ""),
+            f"none for {_some(codes)}",
         )
         for level, codes in unnamed.items()
         if codes
@@ -439,10 +448,9 @@ def _vintage_notes(codes: pd.Series, regencies: Mapping[str, str]) -> list[str]:
         found = set(codes[codes.str[:5] == regency])
         for text, some in (("lacks", listed - found), ("has beyond it", found - listed)):
             if some:
-                shown = ", ".join(sorted(some)[:5]) + (" ..." if len(some) > 5 else "")
                 notes.append(
                     f"{regency} {name}: {names_version()} lists {len(listed)} villages; the file "
-                    f"{text} {len(some)}: {shown}. Codes change when villages are split or merged"
+                    f"{text} {len(some)}: {_some(some)}; codes change when villages split or merge"
                 )
     return notes
 
