@@ -393,8 +393,8 @@ class _Drawing:
         return blocks
 
     def _dots(self, panel: Panel, ticks: Sequence[float]) -> _Block:
-        label_mm, source_mm, value_mm = 50.0, 42.5, 12.0
-        start = EDGE + label_mm + source_mm + 5
+        label_mm, source_mm, value_mm = 50.0, 43.2, 12.0
+        start = EDGE + label_mm + source_mm + 4.3
         full = WIDTH_MM - EDGE - value_mm - start
         low, high = self._place(ticks[0]), self._place(ticks[-1])
         rows = []
