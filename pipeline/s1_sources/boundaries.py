@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.contracts.errors import Fault, InputError
 
 GAP_M = 60.0
 SNAP_M = 1.0
+GRID_M = 0.1
 _CODE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?(\d{4})")
 _CODE_COLUMNS = ("village_code", "code", "kode", "kode_desa", "kdepum", "kode_kd", "id_desa")
 _NAME_COLUMNS = {
@@ -342,9 +344,11 @@ def dissolve(villages: gpd.GeoDataFrame, by: list[str]) -> gpd.GeoDataFrame:
         Columns that name the unit, its code first.
     """
     grouped = villages.groupby(by, sort=True)
-    # Approximate cells meet without common vertices, so they are no coverage.
+    # Approximate cells meet without common vertices, so they are no coverage. On a grid their
+    # borders meet; hair-thin slits between them would cross themselves when written in degrees.
     is_coverage = bool(shapely.coverage_is_valid(villages.geometry.to_numpy()))
-    union = shapely.coverage_union_all if is_coverage else shapely.union_all
+    gridded = partial(shapely.union_all, grid_size=GRID_M)
+    union = shapely.coverage_union_all if is_coverage else gridded
     shapes = {key: union(part.geometry.to_numpy()) for key, part in grouped}
     table = grouped.agg(
         villages_count=("village_code", "size"), area_km2=("area_km2", "sum")

@@ -15,7 +15,9 @@ from pyproj import CRS
 
 from pipeline.contracts.area import load_area
 from pipeline.contracts.errors import InputError
+from pipeline.contracts.provenance import PROJECT
 from pipeline.contracts.reading import read_csv
+from pipeline.s1_sources.approximate import approximate_villages
 from pipeline.s1_sources.boundaries import (
     check_areas,
     coverage,
@@ -23,6 +25,7 @@ from pipeline.s1_sources.boundaries import (
     read_polygons,
     require_villages,
 )
+from pipeline.s1_sources.published import villages
 
 AREAS = Path(__file__).parents[1] / "areas"
 UTM = CRS.from_epsg(32749)
@@ -310,6 +313,22 @@ def test_dissolve() -> None:
     assert district["area_km2"].tolist() == [2.2, 4.4]
     assert district.area.tolist() == pytest.approx([1e6, 2e6])
     assert district.geometry.iloc[1].geom_type == "Polygon"
+
+
+@pytest.mark.parametrize("name", ["bayat", "pekalongan", "tuban"])
+def test_units_of_approximate_cells_stay_valid_in_degrees(name: str) -> None:
+    gazetteer = read_csv(PROJECT / "areas" / name / "gazetteer.csv", "gazetteer")
+    cells = approximate_villages(gazetteer, UTM)
+    table = villages(gazetteer).assign(boundary_kind="approximate")
+    units = gpd.GeoDataFrame(table, geometry=list(cells.geometry), crs=UTM)
+    for by in ("district_code", "regency_code"):
+        dissolved = dissolve(units, [by])
+        degrees = dissolved.to_crs(4326)
+        assert degrees.is_valid.all()
+        assert degrees.to_crs(UTM).is_valid.all()
+        assert dissolved.area.sum() == pytest.approx(
+            shapely.union_all(cells.geometry.to_numpy()).area, rel=1e-5
+        )
 
 
 def test_the_committed_drawing_is_the_drawn_one() -> None:
