@@ -8,25 +8,21 @@ Matplotlib, so a figure looks the same on every machine.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_hex, to_rgb, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import Stroke
-from matplotlib.textpath import text_to_path
 from matplotlib_scalebar.scalebar import ScaleBar
 from numpy.typing import NDArray
 
@@ -35,22 +31,34 @@ import shapely
 
 from pipeline.contracts.crs import GEOGRAPHIC
 from pipeline.contracts.text import Language, format_number, t
+from pipeline.s5_render._page import (
+    BODY,
+    EDGE,
+    FONT,
+    HEAD,
+    INCH,
+    LEADING,
+    POINT,
+    SETTINGS,
+    SMALL,
+    TITLE,
+    WIDTH_MM,
+    Page,
+    height_of,
+    is_dark,
+    mix,
+    printable,
+    save,
+    text_width,
+    wrap,
+)
 from pipeline.s5_render.plan import AtlasPlan, ClassPlan, LayerPlan
-
-WIDTH_MM = 175.0
-"""Width of a figure: two columns of a journal page."""
 
 MAX_MAP_MM = 158.0
 """Greatest height of the map, so that a figure and its caption fit an A4 page."""
 
-DPI = 300
-
-_EDGE, _GUTTER, _SIDE = 3.0, 5.0, 44.0
-_MAP = WIDTH_MM - 2 * _EDGE - _GUTTER - _SIDE
-_INCH, _POINT = 25.4, 25.4 / 72
-_FONT = "DejaVu Sans"
-_LEADING = 1.32
-_HEAD, _TITLE, _BODY, _SMALL = 6.5, 12.0, 7.0, 6.0
+_GUTTER, _SIDE = 5.0, 44.0
+_MAP = WIDTH_MM - 2 * EDGE - _GUTTER - _SIDE
 _NAME, _FAINT_NAME = 6.5, 5.4
 _MOST_NAMES = 60
 _LINES = {"village": 0.25, "district": 0.4, "focus": 0.7, "regency": 1.15}
@@ -59,95 +67,7 @@ _GAP_M = 800.0
 _ROUNDS = 4
 _STRICTLY, _LOOSELY = (True,), (True, False)
 
-_SETTINGS: Any = {
-    **{
-        key: value
-        for key, value in matplotlib.rcParamsDefault.items()
-        if not key.startswith(("backend", "interactive", "toolbar", "webagg", "tk."))
-    },
-    "font.family": [_FONT],
-    "svg.fonttype": "none",
-    "svg.hashsalt": "batik-cluster-atlas",
-    "pdf.fonttype": 42,
-    "text.parse_math": False,
-    "text.hinting": "no_hinting",
-    "axes.linewidth": 0.0,
-}
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Creator": None, "Date": None},
-    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
-}
 Box = tuple[float, float, float, float]
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont(FontProperties(family=_FONT))).get_charmap())
-
-
-def printable(text: str) -> str:
-    """Return `text` on one line, with a replacement sign for what the font cannot print.
-
-    Examples
-    --------
-    >>> printable("Kauman  " + chr(7))
-    'Kauman �'
-    """
-    known = _glyphs()
-    return "".join(
-        sign if ord(sign) in known and sign.isprintable() else "\ufffd"
-        for sign in " ".join(part for part in text.split() if part)
-    )
-
-
-@cache
-def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Return the printed width of `text` in millimetres at `size` points.
-
-    Examples
-    --------
-    >>> text_width("ii", 7) < text_width("MM", 7)
-    True
-    """
-    font = FontProperties(family=_FONT, size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) * _POINT
-
-
-def wrap(text: str, width_mm: float, size: float, weight: str = "normal") -> list[str]:
-    """Break `text` into lines that fit `width_mm`; a word wider than that is cut.
-
-    Examples
-    --------
-    >>> wrap("one two three", 12, 7)
-    ['one two', 'three']
-    """
-    lines = [""]
-    for word in printable(text).split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if text_width(longer, size, weight) <= width_mm:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for sign in word:
-            if lines[-1] and text_width(lines[-1] + sign, size, weight) > width_mm:
-                lines.append("")
-            lines[-1] += sign
-    return lines
-
-
-def _mix(one: str, other: str, share: float) -> str:
-    """Return the colour `share` of the way from `one` to `other`."""
-    pairs = zip(to_rgb(one), to_rgb(other), strict=True)
-    red, green, blue = (a + share * (b - a) for a, b in pairs)
-    return to_hex((red, green, blue))
-
-
-def _is_dark(colour: str) -> bool:
-    """Return whether light text reads better on `colour` (relative luminance of WCAG 2)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179
 
 
 def _outlines(shapes: Iterable[Any]) -> list[Outline]:
@@ -182,20 +102,10 @@ class _Frame:
 
 
 @dataclass
-class _Page:
-    """A figure and an empty axes over all of it, in millimetres from the top left corner."""
+class _Page(Page):
+    """A page with room for a map."""
 
-    height: float
-    figure: Figure = field(init=False)
-    sheet: Axes = field(init=False)
     map: Axes = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.figure = Figure((WIDTH_MM / _INCH, self.height / _INCH), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(self.figure)
-        self.sheet = self.figure.add_axes((0, 0, 1, 1), zorder=2)
-        self.sheet.set(xlim=(0, WIDTH_MM), ylim=(self.height, 0), autoscale_on=False)
-        self.sheet.set_axis_off()
 
     def resize(self, height: float) -> None:
         """Lengthen the page at its lower edge; what is on it keeps its size and place."""
@@ -205,7 +115,7 @@ class _Page:
             place = (left, 1 - (top + share * self.height) / height, width)
             axes.set_position((*place, share * self.height / height))
         self.height = height
-        self.figure.set_size_inches(WIDTH_MM / _INCH, height / _INCH)
+        self.figure.set_size_inches(WIDTH_MM / INCH, height / INCH)
         self.sheet.set_position((0, 0, 1, 1))
         self.sheet.set_ylim(height, 0)
 
@@ -220,23 +130,6 @@ class _Page:
         axes = self.figure.add_axes(place, zorder=1)
         axes.set(xticks=[], yticks=[], autoscale_on=False)
         return axes
-
-    def write(
-        self, lines: Sequence[str], left: float, top: float, size: float, colour: str, **more: Any
-    ) -> None:
-        """Write lines of text, the first with its top at `top`."""
-        for number, line in enumerate(lines):
-            baseline = top + (number * _LEADING + 0.95) * size * _POINT
-            self.sheet.text(left, baseline, line, size=size, color=colour, **more)
-
-    def rule(self, xs: Sequence[float], ys: Sequence[float], width: float, colour: str) -> None:
-        """Draw a line."""
-        self.sheet.plot(xs, ys, lw=width, color=colour, solid_capstyle="butt")
-
-
-def _height(lines: Sequence[str], size: float) -> float:
-    """Return the height of lines of text in millimetres."""
-    return len(lines) * _LEADING * size * _POINT
 
 
 @dataclass(frozen=True)
@@ -264,8 +157,8 @@ class Drawer:
         self.plan = plan
         self._projected: dict[str, gpd.GeoDataFrame] = {}
         style = plan.style
-        self._land = _mix(style.paper, style.missing, 0.55)
-        self._grey = _mix(style.ink, style.line, 0.55)
+        self._land = mix(style.paper, style.missing, 0.55)
+        self._grey = mix(style.ink, style.line, 0.55)
 
     def draw(self, layer_id: str, language: Language) -> dict[str, bytes]:
         """Return one layer's figure as PNG (300 dpi), SVG and PDF.
@@ -286,18 +179,7 @@ class Drawer:
         title = printable(
             f"{self.plan.title[language]}: {self.plan.layer(layer_id).title[language]}"
         )
-        files = {}
-        with matplotlib.rc_context(_SETTINGS):
-            for kind, metadata in _METADATA.items():
-                buffer = io.BytesIO()
-                # Text and flat colours: more effort saves little and costs most of the time.
-                more: dict[str, Any] = (
-                    {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
-                )
-                labelled = {**metadata, "Title": title}
-                figure.savefig(buffer, format=kind, dpi=DPI, metadata=labelled, **more)
-                files[kind] = buffer.getvalue()
-        return files
+        return save(figure, title)
 
     def figure(self, layer_id: str, language: Language) -> Figure:
         """Return one layer's figure as a Matplotlib figure, 175 mm wide.
@@ -305,16 +187,16 @@ class Drawer:
         The artists of a layer carry a ``gid``: ``map-<class>`` on the map, ``legend-<class>``
         in the legend, so that an editor of the SVG finds them.
         """
-        with matplotlib.rc_context(_SETTINGS):
+        with matplotlib.rc_context(SETTINGS):
             return self._compose(self.plan.layer(layer_id), language)
 
     # The page
 
     def _compose(self, layer: LayerPlan, language: Language) -> Figure:
         plan, style = self.plan, self.plan.style
-        full = WIDTH_MM - 2 * _EDGE
-        title = wrap(layer.title[language], full, _TITLE, "bold")
-        note = wrap(layer.note[language], full, _BODY)
+        full = WIDTH_MM - 2 * EDGE
+        title = wrap(layer.title[language], full, TITLE, "bold")
+        note = wrap(layer.note[language], full, BODY)
         head = [printable(plan.title[language]).upper()]
         frame = self._frame(layer, sum(row.height for row in self._legend(layer, language)))
         layer = self._for_print(layer, frame)
@@ -322,23 +204,23 @@ class Drawer:
         scale = self._scale(frame, language)
         locator = self._locator(frame, language)
 
-        top = _EDGE + _height(head, _HEAD) + 0.6 + _height(title, _TITLE) + _height(note, _BODY)
+        top = EDGE + height_of(head, HEAD) + 0.6 + height_of(title, TITLE) + height_of(note, BODY)
         top += 2.2
-        footer = wrap(plan.footer[language], full, _SMALL)
-        caption = wrap(_caption(layer, language, 0), full, _BODY)
-        below = 2.4 + 1.2 + _height(footer, _SMALL) + _EDGE - 1
-        page = _Page(top + frame.height_mm + _height(caption, _BODY) + below)
+        footer = wrap(plan.footer[language], full, SMALL)
+        caption = wrap(_caption(layer, language, 0), full, BODY)
+        below = 2.4 + 1.2 + height_of(footer, SMALL) + EDGE - 1
+        page = _Page(top + frame.height_mm + height_of(caption, BODY) + below)
         if unnamed := self._map(page, layer, frame, top, language):
-            caption = wrap(_caption(layer, language, unnamed), full, _BODY)
-            page.resize(top + frame.height_mm + _height(caption, _BODY) + below)
+            caption = wrap(_caption(layer, language, unnamed), full, BODY)
+            page.resize(top + frame.height_mm + height_of(caption, BODY) + below)
 
         ink = style.ink
-        y = _EDGE
-        page.write([head[0]], _EDGE, y, _HEAD, self._grey, gid="head")
-        y += _height(head, _HEAD) + 0.6
-        page.write(title, _EDGE, y, _TITLE, ink, weight="bold", gid="title")
-        y += _height(title, _TITLE)
-        page.write(note, _EDGE, y, _BODY, self._grey, gid="note")
+        y = EDGE
+        page.write([head[0]], EDGE, y, HEAD, self._grey, gid="head")
+        y += height_of(head, HEAD) + 0.6
+        page.write(title, EDGE, y, TITLE, ink, weight="bold", gid="title")
+        y += height_of(title, TITLE)
+        page.write(note, EDGE, y, BODY, self._grey, gid="note")
 
         y = top
         for row in rows:
@@ -350,9 +232,9 @@ class Drawer:
             row.draw(page, y)
 
         y = top + frame.height_mm + 2.4
-        page.write(caption, _EDGE, y, _BODY, ink, gid="caption")
-        y += _height(caption, _BODY) + 1.2
-        page.write(footer, _EDGE, y, _SMALL, self._grey, gid="footer")
+        page.write(caption, EDGE, y, BODY, ink, gid="caption")
+        y += height_of(caption, BODY) + 1.2
+        page.write(footer, EDGE, y, SMALL, self._grey, gid="footer")
         return page.figure
 
     # The ground
@@ -438,7 +320,7 @@ class Drawer:
     ) -> int:
         """Draw the map; return how many names found no room."""
         style = self.plan.style
-        axes = page.map = page.axes(_EDGE, top, _MAP, frame.height_mm)
+        axes = page.map = page.axes(EDGE, top, _MAP, frame.height_mm)
         axes.set(
             xlim=(frame.west, frame.east), ylim=(frame.south, frame.north), facecolor=style.paper
         )
@@ -449,7 +331,7 @@ class Drawer:
         unnamed, taken = self._names(axes, layer, frame)
         self._district_names(axes, layer, frame, taken)
         page.sheet.add_patch(
-            Rectangle((_EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line)
+            Rectangle((EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line)
         )
         return unnamed
 
@@ -485,7 +367,7 @@ class Drawer:
             if main == "village":
                 thin["edgecolors"] = layer.classes[0].colour
             else:
-                thin["edgecolors"] = _mix(style.line, self._land, 0.45)
+                thin["edgecolors"] = mix(style.line, self._land, 0.45)
             gid = f"map-{layer.classes[0].key}" if main == "village" else "villages"
             self._shapes(axes, village.geometry, frame, gid, 1.0, facecolors=self._land, **thin)
         # In a map of borders every district counts alike; elsewhere those in the focus stand out.
@@ -493,7 +375,7 @@ class Drawer:
         own = layer.classes[0].colour if main == "district" else style.strong_line
         gid = f"map-{layer.classes[0].key}" if main == "district" else "districts"
         for rows, name, line, colour in (
-            (~strong, "districts-outside", "district", _mix(style.strong_line, style.line, 0.5)),
+            (~strong, "districts-outside", "district", mix(style.strong_line, style.line, 0.5)),
             (strong, gid, "focus", own),
         ):
             look = {"linewidths": _LINES[line], "edgecolors": colour}
@@ -512,7 +394,7 @@ class Drawer:
         axes.scatter(
             xy[rows, 0],
             xy[rows, 1],
-            s=(layer.diameter_mm[rows] / _POINT) ** 2,
+            s=(layer.diameter_mm[rows] / POINT) ** 2,
             zorder=3.0,
             gid="map-symbols",
             facecolors=[look["fc"] for look in looks],
@@ -558,8 +440,8 @@ class Drawer:
             for row in rows:
                 region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
                 ground = layer.classes[layer.class_of[row]].colour
-                is_dark = layer.geometry == "choropleth" and _is_dark(ground)
-                colours = (style.paper, ground) if is_dark else plain
+                dark = layer.geometry == "choropleth" and is_dark(ground)
+                colours = (style.paper, ground) if dark else plain
                 if not self._name_inside(
                     axes, names[row], region, frame, taken, _LOOSELY, _NAME, colours
                 ):
@@ -633,7 +515,7 @@ class Drawer:
         else:
             is_named = np.zeros(len(district), dtype=bool)
         style = self.plan.style
-        colours = (_mix(style.strong_line, style.line, 0.4), style.paper)
+        colours = (mix(style.strong_line, style.line, 0.4), style.paper)
         strictness = _LOOSELY if layer.geometry == "outline" else _STRICTLY
         for row in np.flatnonzero(~is_named):
             name = printable(str(district["district_name"].iloc[row])).upper()
@@ -694,23 +576,23 @@ class Drawer:
 
     @property
     def _left(self) -> float:
-        return _EDGE + _MAP + _GUTTER
+        return EDGE + _MAP + _GUTTER
 
     def _heading(self, text: str) -> _Row:
-        lines = wrap(text, _SIDE, _BODY, "bold")
+        lines = wrap(text, _SIDE, BODY, "bold")
 
         def draw(page: _Page, top: float) -> None:
-            page.write(lines, self._left, top, _BODY, self.plan.style.ink, weight="bold")
+            page.write(lines, self._left, top, BODY, self.plan.style.ink, weight="bold")
 
-        return _Row(_height(lines, _BODY) + 0.8, draw)
+        return _Row(height_of(lines, BODY) + 0.8, draw)
 
     def _text(self, text: str, colour: str) -> _Row:
-        lines = wrap(text, _SIDE, _SMALL + 0.5)
+        lines = wrap(text, _SIDE, SMALL + 0.5)
 
         def draw(page: _Page, top: float) -> None:
-            page.write(lines, self._left, top - 0.6, _SMALL + 0.5, colour)
+            page.write(lines, self._left, top - 0.6, SMALL + 0.5, colour)
 
-        return _Row(_height(lines, _SMALL + 0.5) + 0.4, draw)
+        return _Row(height_of(lines, SMALL + 0.5) + 0.4, draw)
 
     def _entry(
         self, layer: LayerPlan, one: ClassPlan, text: str, count: int, language: Language
@@ -719,21 +601,21 @@ class Drawer:
         style = self.plan.style
         number = t("legend.count", n=format_number(count, 0, language))[language]
         indent = 8.0
-        room = _SIDE - indent - text_width(number, _SMALL) - 1.5
-        lines = wrap(text, room, _BODY)
-        height = max(_height(lines, _BODY) + 1.0, 4.6)
+        room = _SIDE - indent - text_width(number, SMALL) - 1.5
+        lines = wrap(text, room, BODY)
+        height = max(height_of(lines, BODY) + 1.0, 4.6)
 
         def draw(page: _Page, top: float) -> None:
             middle = top + height / 2
             self._swatch(page, layer, one, self._left + 3.0, middle)
-            first = middle - _height(lines, _BODY) / 2
-            page.write(lines, self._left + indent, first, _BODY, style.ink, gid="legend-label")
-            offset = (_BODY - _SMALL) * 0.95 * _POINT
+            first = middle - height_of(lines, BODY) / 2
+            page.write(lines, self._left + indent, first, BODY, style.ink, gid="legend-label")
+            offset = (BODY - SMALL) * 0.95 * POINT
             page.write(
                 [number],
                 self._left + _SIDE,
                 first + offset,
-                _SMALL,
+                SMALL,
                 self._grey,
                 ha="right",
                 gid="legend-count",
@@ -768,7 +650,7 @@ class Drawer:
         style = self.plan.style
         sizes = sorted(layer.sizes, key=lambda size: -size.diameter_mm)
         widest = sizes[0].diameter_mm
-        step = _BODY * _LEADING * _POINT
+        step = BODY * LEADING * POINT
         tops: list[float] = []
         for size in sizes:
             wanted = widest - size.diameter_mm
@@ -797,7 +679,7 @@ class Drawer:
                     right,
                     label,
                     printable(size.label[language]),
-                    size=_BODY,
+                    size=BODY,
                     color=style.ink,
                     va="center_baseline",
                     gid="legend-size-label",
@@ -806,12 +688,12 @@ class Drawer:
         return _Row(height, draw)
 
     def _border(self, text: str, width: float, colour: str) -> _Row:
-        lines = wrap(text, _SIDE - 8.0, _SMALL + 0.5)
-        height = _height(lines, _SMALL + 0.5) + 0.6
+        lines = wrap(text, _SIDE - 8.0, SMALL + 0.5)
+        height = height_of(lines, SMALL + 0.5) + 0.6
 
         def draw(page: _Page, top: float) -> None:
             page.rule([self._left, self._left + 6], [top + height / 2] * 2, width, colour)
-            page.write(lines, self._left + 8.0, top + 0.3, _SMALL + 0.5, self.plan.style.ink)
+            page.write(lines, self._left + 8.0, top + 0.3, SMALL + 0.5, self.plan.style.ink)
 
         return _Row(height, draw)
 
@@ -843,7 +725,7 @@ class Drawer:
                     frameon=False,
                     color=style.ink,
                     scale_formatter=lambda *_: shown,
-                    font_properties={"family": _FONT, "size": _BODY},
+                    font_properties={"family": FONT, "size": BODY},
                 )
             )
             x, base = self._left + _SIDE - 3.5, top + height
@@ -854,7 +736,7 @@ class Drawer:
             page.sheet.add_patch(Polygon(other, fc="white", **look))
             letter = t("figure.grid_north")[language]
             page.sheet.text(
-                x, base - 9, letter, size=_BODY, color=style.ink, ha="center", weight="bold"
+                x, base - 9, letter, size=BODY, color=style.ink, ha="center", weight="bold"
             )
 
         return _Row(height, draw)
@@ -875,11 +757,11 @@ class Drawer:
         east, north = max(east + pad, frame.east + pad / 2), max(north + pad, frame.north + pad / 2)
         width = min(_SIDE, 38.0 * (east - west) / (north - south))
         drawn = width * (north - south) / (east - west)
-        lines = wrap(t("figure.inset")[language], _SIDE, _SMALL + 0.5)
-        gap = _height(lines, _SMALL + 0.5) + 0.8
+        lines = wrap(t("figure.inset")[language], _SIDE, SMALL + 0.5)
+        gap = height_of(lines, SMALL + 0.5) + 0.8
 
         def draw(page: _Page, top: float) -> None:
-            page.write(lines, self._left, top, _SMALL + 0.5, self._grey)
+            page.write(lines, self._left, top, SMALL + 0.5, self._grey)
             axes = page.axes(self._left, top + gap, width, drawn)
             axes.set(xlim=(west, east), ylim=(south, north), facecolor=style.paper)
             axes.set_gid("locator")
@@ -920,7 +802,7 @@ def _caption(layer: LayerPlan, language: Language, unnamed: int) -> str:
 def _half_size(lines: Sequence[str], size: float, frame: _Frame) -> tuple[float, float]:
     """Return half the width and height that lines of text take on the ground, in metres."""
     width = max(text_width(line, size) for line in lines) / 2 + 0.4
-    return width * frame.metres_per_mm, (_height(lines, size) / 2 + 0.1) * frame.metres_per_mm
+    return width * frame.metres_per_mm, (height_of(lines, size) / 2 + 0.1) * frame.metres_per_mm
 
 
 def _free(
