@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.contracts.errors import Fault, InputError
+from pipeline.contracts.errors import Fault, InputError, OutputError
 from pipeline.contracts.provenance import (
     Paths,
     atomic,
@@ -147,6 +147,7 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
     def qgis(folder: Path) -> list[str]:
         from pipeline.s5_render.qgis import write_package
 
+        _require_closed(folder / "atlas.gpkg")
         with atomic(folder / "atlas.gpkg") as gpkg, atomic(folder / "atlas.qgz") as qgz:
             write_package(plan, gpkg, qgz)
         return ["atlas.gpkg", "atlas.qgz"]
@@ -208,6 +209,20 @@ def _figures(
         Product(f"figure {layer}", "figures", digest([common, layer_hash[layer]]), maker(layer))
         for layer in drawn
     ]
+
+
+def _require_closed(gpkg: Path) -> None:
+    """Refuse to replace a GeoPackage that another program has open.
+
+    An open GeoPackage has a write-ahead log beside it; SQLite would replay that log into the new
+    file and spoil it.
+    """
+    log = gpkg.with_name(f"{gpkg.name}-wal")
+    if log.is_file() and log.stat().st_size > 0:
+        raise OutputError(
+            f"{gpkg}: expected a file no other program has open, found its log {log.name}. "
+            "Close the project in QGIS and run again; the last good file is untouched"
+        )
 
 
 def _charts(

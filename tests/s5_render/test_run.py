@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.contracts.errors import InputError, OutputError
 from pipeline.contracts.provenance import PROJECT, Paths, sha256
@@ -82,7 +85,9 @@ def test_a_layer_that_is_gone_takes_its_figures_with_it(toy_copy: tuple[Paths, s
     paths, area = toy_copy
     (paths.layers / "production_centres.yaml").unlink()
     order = paths.layers / "atlas.yaml"
-    order.write_text(order.read_text().replace("- production_centres\n", ""))
+    spec = yaml.safe_load(order.read_text())
+    spec["groups"][0]["layers"].remove("production_centres")
+    order.write_text(yaml.safe_dump(spec))
     run(paths, area)
     assert not (paths.product(area) / "figures" / "production_centres.png").exists()
 
@@ -123,6 +128,26 @@ def test_a_product_that_cannot_be_written_leaves_the_last_good_one(
     with pytest.raises(OutputError, match="last good file is untouched"):
         run(paths, area)
     assert hashes(folder) == before
+
+
+def test_a_geopackage_that_is_open_elsewhere_is_not_replaced(
+    toy_copy: tuple[Paths, str],
+) -> None:
+    paths, area = toy_copy
+    gpkg = paths.product(area) / "atlas.gpkg"
+    before = gpkg.read_bytes()
+    with closing(sqlite3.connect(gpkg)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("UPDATE gpkg_contents SET description = 'edited'")
+        other.commit()
+        opened = gpkg.read_bytes()
+        palettes = paths.layers / "palettes.yaml"
+        palettes.write_text(palettes.read_text().replace("#e6e2da", "#e6e2db"))
+        with pytest.raises(OutputError, match="Close the project in QGIS"):
+            run(paths, area, only=["qgis"])
+        assert gpkg.read_bytes() == opened
+    assert len(before) == len(opened)
+    assert run(paths, area, only=["qgis"]) == ["QGIS package"]
 
 
 def test_summary_names_clusters_with_their_villages_and_products(
