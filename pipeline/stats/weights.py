@@ -284,7 +284,7 @@ def _names(ids: ArrayLike | None, n: int) -> NDArray[Any] | None:
     repeated = pandas.Index(names).duplicated()
     if repeated.any():
         raise InvalidArgument(
-            f"ids: expected distinct names, found {names[repeated][0]!r} more than once"
+            f"ids: expected distinct names, found {names[repeated].tolist()[0]!r} more than once"
         )
     return names
 
@@ -298,7 +298,7 @@ def _places(labels: ArrayLike, names: NDArray[Any], name: str) -> Ints:
     unknown = np.flatnonzero(found < 0)
     if unknown.size:
         raise InvalidArgument(
-            f"{name}: expected only ids of the units, found {wanted[unknown[0]]!r} "
+            f"{name}: expected only ids of the units, found {wanted.tolist()[unknown[0]]!r} "
             f"({len(set(wanted[unknown].tolist()))} unknown ids in all)"
         )
     return found.astype(np.int64)
@@ -779,7 +779,7 @@ def from_graph(graph: Graph, ids: Sequence[Any] | ArrayLike | None = None) -> W:
     if not (np.isfinite(matrix.data) & (matrix.data >= 0)).all():
         raise InvalidArgument("graph: expected finite weights >= 0")
     if matrix.diagonal().any():
-        unit = own[np.flatnonzero(matrix.diagonal())[0]]
+        unit = own.tolist()[np.flatnonzero(matrix.diagonal())[0]]
         raise InvalidArgument(
             f"graph: expected no unit to neighbour itself, found {unit!r}. "
             "Drop the self-weights; local_g(star=True) adds them"
