@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from pipeline.contracts.errors import UndefinedStatistic
 from pipeline.stats._lattice import (
@@ -15,7 +14,7 @@ from pipeline.stats._lattice import (
     require_values,
     require_variation,
 )
-from pipeline.stats._permute import Form, shuffled_forms, upper
+from pipeline.stats._permute import Form, shuffled_forms
 from pipeline.stats.inference import Floats, p_from_counts, require_rng, seed_of
 from pipeline.stats.weights import W
 
@@ -174,7 +173,7 @@ def moran(
     variance = pair_variance(w.constants, *_product_moments(z)) * scale**2
     seed = seed_of(rng) if permutations else None
     none = np.zeros(n)
-    simulated = _simulate(z, Form(none, none, upper(w)), permutations, rng) * scale
+    simulated = _simulate(z, Form(w, 1.0, none, none), permutations, rng) * scale
     return _result(
         "Moran's I",
         float(z @ w.lag(z)) * scale,
@@ -241,7 +240,7 @@ def moran_bivariate(
     received = w.sparse.T @ zx
     variance = float(np.var(received)) * n * square / (n - 1) * scale**2
     seed = seed_of(rng) if permutations else None
-    form = Form(received, np.zeros(n), sparse.csr_array((n, n)))
+    form = Form(w, 0.0, received, np.zeros(n))
     simulated = _simulate(zy, form, permutations, rng) * scale
     return _result(
         "bivariate Moran's I",
@@ -297,7 +296,7 @@ def geary(
     variance = pair_variance(w.constants, *_square_moments(z)) * scale**2
     seed = seed_of(rng) if permutations else None
     degree = w.doubled @ np.ones(n)
-    form = Form(np.zeros(n), degree, -2.0 * upper(w))
+    form = Form(w, -2.0, np.zeros(n), degree)
     simulated = _simulate(z, form, permutations, rng) * scale
     focal = np.repeat(np.arange(n), w.cardinalities)
     differences = float(w.values @ (z[focal] - z[w.indices]) ** 2)
@@ -364,7 +363,7 @@ def getis_ord_g(
     variance = (mean**2 * linear + 2 * mean * crossed + quadratic) / everything**2
     seed = seed_of(rng) if permutations else None
     degree = w.doubled @ np.ones(n)
-    form = Form(mean * degree, np.zeros(n), upper(w))
+    form = Form(w, 1.0, mean * degree, np.zeros(n))
     simulated = (mean**2 * s0 + _simulate(z, form, permutations, rng)) / everything
     return _result(
         "Getis-Ord G",

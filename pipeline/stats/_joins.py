@@ -21,7 +21,7 @@ from pipeline.stats._lattice import (
     require_values,
     require_weights,
 )
-from pipeline.stats._permute import shuffled_rows, shuffler, upper
+from pipeline.stats._permute import shuffled_rows, shuffler
 from pipeline.stats.compiled import jit
 from pipeline.stats.inference import (
     ExactP,
@@ -161,8 +161,9 @@ def _tables(
     codes: Ints, c: int, w: W, permutations: int, rng: np.random.Generator | None
 ) -> tuple[Floats, Floats]:
     """Count joins (c, c) of the labels as they are, and (permutations, c, c) shuffled."""
-    pairs = upper(w).tocoo()
-    first, second = pairs.coords
+    order, pairs = w.pairs
+    codes = codes[order]
+    first, second = pairs.tocoo().coords
     weights = pairs.data / 2.0
 
     def count(rows: Ints) -> Floats:

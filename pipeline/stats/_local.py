@@ -98,19 +98,18 @@ def _result(
     )
 
 
-def _quadrants(own: Floats, lag: Floats, w: W) -> NDArray[np.int8]:
+def _quadrants(own: Floats, lag: Floats) -> NDArray[np.int8]:
     """1 HH, 2 LH, 3 LL, 4 HL, 0 for isolates and values exactly at the mean."""
-    found = np.zeros(w.n, dtype=np.int8)
-    found[(own > 0) & (lag > 0)] = 1
-    found[(own < 0) & (lag > 0)] = 2
-    found[(own < 0) & (lag < 0)] = 3
-    found[(own > 0) & (lag < 0)] = 4
-    return found
+    # Rows: own below, at, above the mean; columns: the neighbours likewise.
+    names = np.array([[3, 0, 2], [0, 0, 0], [4, 0, 1]], dtype=np.int8)
+    side, around = ((part >= 0).view(np.int8) + (part > 0) for part in (own, lag))
+    return names.ravel()[3 * side + around]
 
 
 def _tails(
     x: Floats,
     w: W,
+    lag: Floats,
     permutations: int,
     rng: np.random.Generator | None,
     *,
@@ -119,20 +118,21 @@ def _tails(
     if not permutations:
         return None
     assert rng is not None
-    return ConditionalTails(x, w, difference=difference).run(permutations, rng)
+    return ConditionalTails(x, w, lag, difference=difference).run(permutations, rng)
 
 
-def _signed(
+def _factored(
     tails: tuple[Ints, Ints] | None, factor: Floats, permutations: int
 ) -> tuple[Ints, Ints] | None:
-    """Tails of factor_i times the sum: exchanged where it is negative, all ties where zero."""
+    """Tails of factor_i times the sum: all draws are tied where the factor is zero."""
     if tails is None:
         return None
     larger, smaller = tails
-    upper = np.where(factor > 0, larger, smaller)
-    lower = np.where(factor > 0, smaller, larger)
-    upper[factor == 0] = lower[factor == 0] = permutations
-    return upper, lower
+    # A two-sided p does not ask which tail is which, so a negative factor needs no exchange.
+    flat = factor == 0
+    if flat.any():
+        larger, smaller = np.where(flat, permutations, tails)
+    return larger, smaller
 
 
 def local_moran(
@@ -280,19 +280,19 @@ def _local_moran(
     lag = w.lag(zy)
     # Means over the n - 1 others of deviations that sum to zero over all units.
     mean, variance = _linear_moments(w, -zy / (n - 1), (square - zy * zy) / (n - 1))
-    tails = _tails(zy, w, permutations, rng)
+    tails = _tails(zy, w, lag, permutations, rng)
     return _result(
         name,
         factor * lag,
         factor * mean,
         factor * factor * variance,
-        _signed(tails, factor, permutations),
+        _factored(tails, factor, permutations),
         w,
         null,
         permutations,
         seed,
         fdr,
-        _quadrants(zx, lag, w),
+        _quadrants(zx, lag),
         [],
     )
 
@@ -349,24 +349,22 @@ def local_geary(
     mean = (n * z * z + squares) / (n - 1)
     square = (n * z**4 + 6 * z * z * squares - 4 * z * cubes + fourths) / (n - 1)
     expected, variance = _linear_moments(w, mean, square)
-    if np.isnan(w.row_value).any() or w.links < 4 * n:
-        focal = np.repeat(np.arange(n), w.cardinalities)
-        terms = w.values * (z[focal] - z[w.indices]) ** 2
-        statistic = sparse.csr_array((terms, w.indices, w.indptr), shape=(n, n)) @ np.ones(n)
-    else:
-        statistic = z * z * w.row_sums - 2.0 * z * w.lag(z) + w.lag(z * z)
+    lag = w.lag(z)
+    focal = np.repeat(np.arange(n), w.cardinalities)
+    terms = w.values * (z[focal] - z[w.indices]) ** 2
+    statistic = sparse.csr_array((terms, w.indices, w.indptr), shape=(n, n)) @ np.ones(n)
     return _result(
         "local Geary's c",
         statistic,
         expected,
         variance,
-        _tails(z, w, permutations, rng, difference=True),
+        _tails(z, w, lag, permutations, rng, difference=True),
         w,
         "the unit keeps its value; its neighbours' values are drawn from all other units",
         permutations,
         seed,
         fdr,
-        _quadrants(z, w.lag(z), w),
+        _quadrants(z, lag),
         [],
     )
 
@@ -453,7 +451,7 @@ def local_g(
     warnings = []
     if values.min() < 0:
         warnings.append("G is meant for values with a natural zero; some are negative")
-    square, centre = float(z @ z), float(values.mean())
+    square, centre, around = float(z @ z), float(values.mean()), w.lag(z)
     if star:
         own = with_self(w)
         total = np.full(n, values.sum())
@@ -464,7 +462,7 @@ def local_g(
         variance = square / n * np.where(spread < 1e-12 * squares, 0.0, spread)
     else:
         total = values.sum() - values
-        lag = w.lag(values)
+        lag = around + w.row_sums * centre
         shift, variance = _linear_moments(w, -z / (n - 1), (square - z * z) / (n - 1))
         expected = w.row_sums * centre + shift
     result = _result(
@@ -472,7 +470,7 @@ def local_g(
         lag,
         expected,
         variance,
-        _tails(z, w, permutations, rng),
+        _tails(z, w, around, permutations, rng),
         w,
         "the unit keeps its value; its neighbours' values are drawn from all other units",
         permutations,

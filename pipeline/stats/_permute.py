@@ -8,8 +8,8 @@ With equal weights in a row only the sum of the neighbours' values matters, so t
 are sorted once and each unit is looked up; the few draws that hold the unit are then corrected.
 Other rows multiply their weights with the drawn values, many units and draws in one product.
 
-**Global.** Moran, Geary and G are forms ``sum a_i v_i + sum d_i v_i^2 + sum_{i<j} t_ij v_i v_j``
-in the shuffled values v, so one routine serves them all.
+**Global.** Moran, Geary and G are forms ``sum a_i v_i + sum d_i v_i^2 + c sum_ij w_ij v_i v_j`` in
+the shuffled values v, so one routine serves them all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from pipeline.stats.compiled import jit
 from pipeline.stats.inference import Floats, Ints, spawn
@@ -61,14 +60,45 @@ def _tally(mask: NDArray[np.bool_]) -> Ints:
     return np.bitwise_count(np.packbits(mask, axis=1)).sum(axis=1, dtype=np.int64)
 
 
+def _rank(ordered: Floats, values: Floats) -> Ints:
+    """Entries of `ordered` below each value, as ``searchsorted`` but through a table of cells.
+
+    Equal cells over the range of `ordered`, several to an entry, leave a step or two to do;
+    where outliers crowd the rest into few cells a binary search is as good.
+    """
+    cells = 4 * ordered.size
+    low, span = ordered[0], ordered[-1] - ordered[0]
+    if values.size < cells or not span > 0:
+        return np.searchsorted(ordered, values)
+    scale = cells / span
+    held = np.bincount(
+        np.minimum((ordered - low) * scale, cells).astype(np.int64), minlength=cells + 1
+    )
+    if held.max() > 16:
+        return np.searchsorted(ordered, values)
+    # Entries in earlier cells are below; those in the value's own cell are compared one by one.
+    before = np.concatenate([[0], np.cumsum(held)])
+    cell = np.clip((values - low) * scale, 0, cells).astype(np.int64)
+    rank, stop = before[cell], before[cell + 1]
+    open_ = np.flatnonzero(stop > rank)
+    while open_.size:
+        here = rank[open_]
+        passed = ordered[here] < values[open_]
+        open_ = open_[passed]
+        rank[open_] += 1
+        open_ = open_[rank[open_] < stop[open_]]
+    return rank
+
+
 class ConditionalTails:
     """Draws at least as large (small) as observed, of each unit's local sum.
 
     The sum is ``sum_j w_ij x_j``, or ``sum_j w_ij (x_i - x_j)^2`` with `difference`. Sums
-    nearer than their rounding count as tied, so equal sums of decimal values are equal.
+    nearer than their rounding count as tied, so equal sums of decimal values are equal. `lag`
+    is ``sum_j w_ij x_j``.
     """
 
-    def __init__(self, x: Floats, w: W, *, difference: bool) -> None:
+    def __init__(self, x: Floats, w: W, lag: Floats, *, difference: bool) -> None:
         self.x, self.w, self.difference = x, w, difference
         self.larger = np.zeros(w.n, dtype=np.int64)
         self.smaller = np.zeros(w.n, dtype=np.int64)
@@ -78,13 +108,13 @@ class ConditionalTails:
         # Number of neighbours among the units of each treatment, 0 for all other units.
         self.looked = np.where(looked, cards, 0)
         self.multiplied = np.where(looked, 0, cards)
-        self.sizes = np.unique(cards[cards > 0]).tolist()
+        self.sizes = (np.flatnonzero(np.bincount(cards)[1:]) + 1).tolist()
         # Rounding of one term, in units of the sum of the absolute weights.
         largest = float(np.abs(x).max())
         self.blur = 16.0 * np.finfo(np.float64).eps * (4.0 * largest if difference else 1.0)
         self.blur *= largest
         with np.errstate(invalid="ignore", divide="ignore"):
-            self.sums = w.lag(x) / w.row_value
+            self.sums = lag / w.row_value
 
     def run(self, permutations: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Add up over all draws; zeros for isolates."""
@@ -114,7 +144,7 @@ class ConditionalTails:
         blur = self.blur * k
         low, high = self.sums[units] - blur, self.sums[units] + blur
         ordered = np.sort(total)
-        below = np.searchsorted(ordered, low)
+        below = _rank(ordered, low)
         upto = below.copy()
         tied = np.flatnonzero(ordered[np.minimum(below, ordered.size - 1)] <= high)
         upto[tied] = np.searchsorted(ordered, high[tied], side="right")
@@ -196,21 +226,19 @@ def shuffled_rows(values: NDArray[Any], rows: int, rng: np.random.Generator) -> 
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """Coefficients of ``sum linear_i v_i + square_i v_i^2 + sum_{i<j} pairs_ij v_i v_j``."""
+    """Coefficients of ``sum linear_i v_i + square_i v_i^2 + factor * sum_ij w_ij v_i v_j``."""
 
+    w: W
+    factor: float
     linear: Floats
     square: Floats
-    pairs: sparse.csr_array
 
     def of(self, rows: Floats) -> Floats:
         """Value of the form for each row of values, shape (rows,)."""
-        lagged = (self.pairs @ rows.T).T
-        return rows @ self.linear + np.einsum("ij,ij->i", rows, rows * self.square + lagged)
-
-
-def upper(w: W) -> sparse.csr_array:
-    """Weights of both directions of each unordered pair, above the diagonal."""
-    return sparse.triu(w.doubled, k=1, format="csr")
+        around = rows * self.square + self.linear
+        if self.factor:
+            around += self.factor * (self.w.sparse @ rows.T).T
+        return np.einsum("ij,ij->i", rows, around)
 
 
 def shuffled_forms(
@@ -233,20 +261,18 @@ def shuffled_forms(
 def _compiled_forms(
     values: Floats, form: Form, permutations: int, rng: np.random.Generator
 ) -> Floats:
-    """As above for large problems; units are renumbered so that neighbours lie near in memory."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
-
-    both = (form.pairs + form.pairs.T).tocsr()
-    order = reverse_cuthill_mckee(sparse.csr_matrix(both), symmetric_mode=True)
-    pairs = sparse.triu(both[order][:, order], k=1, format="csr")
+    """As above for large problems, several shuffles at a time."""
     batches = -(-permutations // _LANES)
     seeds = spawn(rng, 1)[0].integers(0, 2**64, size=(batches, 4), dtype=np.uint64)
     out = np.empty((batches, _LANES))
+    order, pairs = form.w.pairs
+    stops = pairs.indptr if form.factor else np.zeros_like(pairs.indptr)
     _form_kernel()(
         values,
+        form.factor,
         form.linear[order],
         form.square[order],
-        pairs.indptr,
+        stops,
         pairs.indices,
         pairs.data,
         seeds,
@@ -300,6 +326,7 @@ def _form_kernel() -> Any:
     @jit(fastmath=True)
     def run(
         values: Any,
+        factor: Any,
         linear: Any,
         square: Any,
         indptr: Any,
@@ -333,7 +360,7 @@ def _form_kernel() -> Any:
                 r6 = a + b * t[i, 6]
                 r7 = a + b * t[i, 7]
                 for link in range(indptr[i], indptr[i + 1]):
-                    w = weights[link]
+                    w = factor * weights[link]
                     j = indices[link]
                     r0 += w * t[j, 0]
                     r1 += w * t[j, 1]

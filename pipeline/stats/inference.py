@@ -255,20 +255,21 @@ def adjust(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> tuple[Floats, in
         raise InvalidArgument(f"method: expected 'bh' or 'by', found {method!r}")
     values = np.asarray(p, dtype=np.float64)
     tested = ~np.isnan(values)
-    flat = np.sort(values[tested])
+    flat = values[tested]
+    order = np.argsort(flat)
+    flat = flat[order]
     if flat.size and (flat[0] < 0 or flat[-1] > 1):
         raise InvalidArgument("p: expected values in [0, 1]")
     family = int(flat.size)
     q = np.full(values.shape, np.nan)
     if family:
-        # Equal p-values share the rank of the last of them, so distinct values are enough.
-        last = np.flatnonzero(np.r_[flat[1:] != flat[:-1], True])
-        factor = family / (last + 1.0)
+        factor = family / np.arange(1.0, family + 1.0)
         if method == "by":
-            factor = factor * (1.0 / np.arange(1, family + 1)).sum()
-        stepped = np.minimum.accumulate((flat[last] * factor)[::-1])[::-1]
-        adjusted = np.minimum(stepped, 1.0)
-        q[tested] = adjusted[np.searchsorted(flat[last], values[tested])]
+            factor *= (1.0 / np.arange(1, family + 1)).sum()
+        stepped = np.minimum.accumulate((flat * factor)[::-1])[::-1]
+        adjusted = np.empty(family)
+        adjusted[order] = np.minimum(stepped, 1.0)
+        q[tested] = adjusted
     return q, family
 
 

@@ -141,6 +141,19 @@ class W:
         return (self.sparse + self.sparse.T.tocsr()).tocsr()
 
     @cached_property
+    def pairs(self) -> tuple[Ints, sp.csr_array]:
+        """Order that keeps linked units near each other, and the unordered pairs in it.
+
+        A pair carries the weights of both directions added, above the diagonal. Long vectors
+        are gathered several times faster in this order (reverse Cuthill-McKee).
+        """
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+        both = self.doubled
+        order = reverse_cuthill_mckee(sp.csr_matrix(both), symmetric_mode=True)
+        return order, sp.triu(both[order][:, order], k=1, format="csr")
+
+    @cached_property
     def is_symmetric(self) -> bool:
         """Whether every link has its mirror image with the same weight."""
         return bool(np.isclose(abs(self.sparse - self.sparse.T.tocsr()).max(), 0.0, atol=1e-12))
