@@ -203,9 +203,10 @@ def _weighted_pairs(
     distance = np.hypot(delta[:, 0], delta[:, 1])
     if at.correction == "translate":
         weight, error = at.window.translation_weights(delta)
-        if error > 1e-4:
+        if error > 0:
             notes.append(
-                f"translation weights are interpolated with a relative error of {error:.1e}"
+                "translation weights of this window are interpolated, with a mean relative error "
+                f"of {error:.0e}"
             )
         return first, second, starts, weight, distance
     if at.correction == "isotropic":
