@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -21,8 +20,7 @@ from pipeline.stats._lattice import (
     require_values,
     require_weights,
 )
-from pipeline.stats._permute import shuffled_rows, shuffler
-from pipeline.stats.compiled import jit
+from pipeline.stats._permute import shuffled_rows
 from pipeline.stats.inference import (
     ExactP,
     Floats,
@@ -41,7 +39,7 @@ Fdr = Literal["bh", "by"]
 Pair = tuple[Any, Any]
 # Entries of labels held at once; above _SMALL of them in all the compiled loop takes over.
 _TABLE = 2_000_000
-_SMALL = 3_000_000
+_SMALL = 30_000_000
 
 
 class Joins(dict[Pair, float]):
@@ -140,23 +138,6 @@ def _moments(sizes: Ints, w: W) -> tuple[Floats, Floats, float, float]:
     return expected, variance, s0 * (1 - alike) / 2, unlike
 
 
-@cache
-def _join_kernel() -> Any:
-    shuffle = shuffler()
-
-    @jit()
-    def run(
-        codes: Any, c: int, first: Any, second: Any, weights: Any, seeds: Any, out: Any
-    ) -> None:
-        for draw in range(seeds.shape[0]):
-            labels = codes.copy()
-            shuffle(labels, seeds[draw])
-            for link in range(first.size):
-                out[draw, labels[first[link]] * c + labels[second[link]]] += weights[link]
-
-    return run
-
-
 def _tables(
     codes: Ints, c: int, w: W, permutations: int, rng: np.random.Generator | None
 ) -> tuple[Floats, Floats]:
@@ -180,7 +161,9 @@ def _tables(
     if permutations * first.size > _SMALL:
         seeds = spawn(rng, 1)[0].integers(0, 2**64, size=(permutations, 4), dtype=np.uint64)
         out = np.zeros((permutations, c * c))
-        _join_kernel()(codes, c, first, second, weights, seeds, out)
+        from pipeline.stats import _kernels
+
+        _kernels.shuffled_joins(codes, c, first, second, weights, seeds, out)
         return observed, out.reshape(-1, c, c)
     rows = max(1, _TABLE // max(codes.size, first.size))
     pieces = -(-permutations // rows)

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stats.compiled import jit
 from pipeline.stats.inference import Floats, Ints, spawn
 from pipeline.stats.weights import W
 
@@ -267,7 +265,9 @@ def _compiled_forms(
     out = np.empty((batches, _LANES))
     order, pairs = form.w.pairs
     stops = pairs.indptr if form.factor else np.zeros_like(pairs.indptr)
-    _form_kernel()(
+    from pipeline.stats import _kernels
+
+    _kernels.shuffled_forms(
         values,
         form.factor,
         form.linear[order],
@@ -279,112 +279,3 @@ def _compiled_forms(
         out,
     )
     return out.ravel()[:permutations]
-
-
-@cache
-def shuffler() -> Any:
-    """Compile a Fisher-Yates shuffle driven by xoshiro256++ (Blackman & Vigna 2021).
-
-    Bounded numbers are drawn without bias by Lemire's multiplication (2019).
-    """
-    word = np.uint64
-
-    @jit()
-    def shuffle(items: Any, state: Any) -> None:
-        a, b, c, d = state[0], state[1], state[2], state[3]
-        for i in range(items.size - 1, 0, -1):
-            bound = word(i + 1)
-            low = word(0)
-            threshold = word(1)
-            product = word(0)
-            while low < threshold:
-                total = a + d
-                result = ((total << word(23)) | (total >> word(41))) + a
-                shifted = b << word(17)
-                c ^= a
-                d ^= b
-                b ^= c
-                a ^= d
-                c ^= shifted
-                d = (d << word(45)) | (d >> word(19))
-                product = (result >> word(32)) * bound
-                low = product & word(0xFFFFFFFF)
-                threshold = word(0)
-                if low < bound:
-                    threshold = (word(0x100000000) - bound) % bound
-            j = np.int64(product >> word(32))
-            items[i], items[j] = items[j], items[i]
-        state[0], state[1], state[2], state[3] = a, b, c, d
-
-    return shuffle
-
-
-@cache
-def _form_kernel() -> Any:
-    shuffle = shuffler()
-
-    @jit(fastmath=True)
-    def run(
-        values: Any,
-        factor: Any,
-        linear: Any,
-        square: Any,
-        indptr: Any,
-        indices: Any,
-        weights: Any,
-        seeds: Any,
-        out: Any,
-    ) -> None:
-        n = values.size
-        # Eight shuffles side by side: a link costs one cache line for all of them.
-        shuffles = np.empty((8, n))
-        t = np.empty((n, 8))
-        for batch in range(seeds.shape[0]):
-            state = seeds[batch].copy()
-            for lane in range(8):
-                shuffles[lane] = values
-                shuffle(shuffles[lane], state)
-            for i in range(n):
-                for lane in range(8):
-                    t[i, lane] = shuffles[lane, i]
-            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-            for i in range(n):
-                a = linear[i]
-                b = square[i]
-                r0 = a + b * t[i, 0]
-                r1 = a + b * t[i, 1]
-                r2 = a + b * t[i, 2]
-                r3 = a + b * t[i, 3]
-                r4 = a + b * t[i, 4]
-                r5 = a + b * t[i, 5]
-                r6 = a + b * t[i, 6]
-                r7 = a + b * t[i, 7]
-                for link in range(indptr[i], indptr[i + 1]):
-                    w = factor * weights[link]
-                    j = indices[link]
-                    r0 += w * t[j, 0]
-                    r1 += w * t[j, 1]
-                    r2 += w * t[j, 2]
-                    r3 += w * t[j, 3]
-                    r4 += w * t[j, 4]
-                    r5 += w * t[j, 5]
-                    r6 += w * t[j, 6]
-                    r7 += w * t[j, 7]
-                s0 += r0 * t[i, 0]
-                s1 += r1 * t[i, 1]
-                s2 += r2 * t[i, 2]
-                s3 += r3 * t[i, 3]
-                s4 += r4 * t[i, 4]
-                s5 += r5 * t[i, 5]
-                s6 += r6 * t[i, 6]
-                s7 += r7 * t[i, 7]
-            out[batch, 0] = s0
-            out[batch, 1] = s1
-            out[batch, 2] = s2
-            out[batch, 3] = s3
-            out[batch, 4] = s4
-            out[batch, 5] = s5
-            out[batch, 6] = s6
-            out[batch, 7] = s7
-
-    return run
