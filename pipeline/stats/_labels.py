@@ -22,7 +22,7 @@ from pipeline.stats.inference import require_attainable, require_rng
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Codes = NDArray[np.uint16]
+Codes = NDArray[Any]  # small unsigned integers
 
 
 def lazily(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +53,7 @@ class Labels:
     Parameters
     ----------
     names : tuple of hashable, length m
-    codes : array of uint16, shape (n,)
+    codes : array of uint8 or uint16, shape (n,)
         Which row of `sets` each point holds.
     sets : array of bool, shape (s, m)
     """
@@ -109,7 +109,8 @@ def _distinct(names: tuple[Any, ...], members: Bools) -> Labels:
         raise InvalidArgument(
             f"labels: expected at most 65,535 different label sets, found {first.size}"
         )
-    return Labels(names, codes.astype(np.uint16), members[first])
+    small = np.uint8 if first.size <= 256 else np.uint16  # shuffling is bound by cache
+    return Labels(names, codes.astype(small), members[first])
 
 
 def _in_order(values: set[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,7 +290,7 @@ def _add_weights(first, second, starts, weight, codes, kinds, out):  # type: ign
         out[:, group] = total
 
 
-def _bits(events: Events, block: NDArray[np.uint16], left: Bools, right: Bools) -> Floats:
+def _bits(events: Events, block: NDArray[Any], left: Bools, right: Bools) -> Floats:
     """Sum over links for a block of labellings, shape (draws, groups, a, b)."""
     draws, n = block.shape
 
@@ -315,7 +316,7 @@ def _bits(events: Events, block: NDArray[np.uint16], left: Bools, right: Bools) 
     return np.moveaxis(out[..., :draws], 3, 0).astype(np.float64)
 
 
-def _sums(events: Events, block: NDArray[np.uint16], left: Bools, right: Bools) -> Floats:
+def _sums(events: Events, block: NDArray[Any], left: Bools, right: Bools) -> Floats:
     draws, kinds = len(block), len(left)
     total = np.zeros((draws, events.groups, kinds * kinds))
     _add_weights(
