@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from pipeline.contracts.errors import InvalidArgument, TooFewUnits
 from pipeline.stats.inference import p_from_counts
@@ -72,6 +71,14 @@ def _rounded(curves: Floats) -> Floats:
     top = np.max(np.abs(curves), axis=0, initial=0.0)
     step = np.where(top > 0, 2.0 ** np.ceil(np.log2(np.where(top > 0, top, 1.0))) * 2.0**-34, 1.0)
     return np.round(curves / step)
+
+
+def _mean_ranks(values: Floats) -> Floats:
+    """Ranks 1 ... n, ties sharing their mean."""
+    ordered = np.sort(values)
+    before = np.searchsorted(ordered, values, side="left")
+    after = np.searchsorted(ordered, values, side="right")
+    return np.asarray(0.5 * (before + after + 1), dtype=np.float64)
 
 
 def rank_envelope(observed: ArrayLike, simulated: ArrayLike, level: float = 0.05) -> Envelope:
@@ -139,7 +146,7 @@ def rank_envelope(observed: ArrayLike, simulated: ArrayLike, level: float = 0.05
     nothing = np.full(curve.size, np.nan)
     if not usable.any():
         return Envelope(nothing, nothing, nothing, nothing, nothing, float("nan"), level, draws)
-    rank = rankdata(values, axis=0)
+    rank = np.column_stack([_mean_ranks(column) for column in values.T])
     extreme = np.sort(np.minimum(rank, draws + 2 - rank), axis=1)
     order = np.lexsort(extreme.T[::-1])
     new = np.ones(draws + 1, dtype=np.bool_)

@@ -188,8 +188,10 @@ def _count_bits(first, second, starts, left, right, out):  # type: ignore[no-unt
         begin, end = starts[group], starts[group + 1]
         if begin == end:
             continue
-        ones[:] = 0
-        held[:] = 0
+        for counter_ in range(ones.shape[0]):
+            for place in range(8 * depth):
+                ones[counter_, place] = 0
+                held[counter_, place] = 0
         blocks = (end - begin + 7) // 8
         for block in range(blocks):
             for e in range(8):
@@ -277,17 +279,23 @@ def _count_bits(first, second, starts, left, right, out):  # type: ignore[no-unt
 @lazily
 def _add_weights(first, second, starts, weight, codes, kinds, out):  # type: ignore[no-untyped-def]
     """Add the weights of links by pair of label sets, for a block of labellings."""
+    # Plain loops throughout: slices cost seconds of compiling
     draws = codes.shape[1]
-    total = np.empty((draws, kinds * kinds))
+    cells = kinds * kinds
+    total = np.empty((draws, cells))
     for group in range(starts.size - 1):
-        total[:] = 0.0
+        for r in range(draws):
+            for c in range(cells):
+                total[r, c] = 0.0
         for e in range(starts[group], starts[group + 1]):
             w = weight[e]
-            left = codes[first[e]]
-            right = codes[second[e]]
+            i = first[e]
+            j = second[e]
             for r in range(draws):
-                total[r, left[r] * kinds + right[r]] += w
-        out[:, group] = total
+                total[r, codes[i, r] * kinds + codes[j, r]] += w
+        for r in range(draws):
+            for c in range(cells):
+                out[r, group, c] = total[r, c]
 
 
 def _bits(events: Events, block: NDArray[Any], left: Bools, right: Bools) -> Floats:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import hypergeom
 
 from pipeline.contracts.errors import InvalidArgument, TooFewUnits, UndefinedStatistic
 from pipeline.stats._labels import (
@@ -445,36 +444,39 @@ class LocalQuotient:
     warnings: tuple[str, ...]
 
 
-def _hypergeometric_tails(
-    found: Ints, degree: Ints, holders: Ints, others: int
-) -> tuple[Floats, Floats, Floats]:
-    """P(X >= found), P(X <= found), P(X = found) for X labels among `degree` of `others`."""
-    keys, back = np.unique(np.stack([found, degree, holders]), axis=1, return_inverse=True)
-    law = hypergeom(others, keys[2], keys[1])
-    upper, lower, point = law.sf(keys[0] - 1), law.cdf(keys[0]), law.pmf(keys[0])
-    back = back.reshape(-1)
-    return upper[back], lower[back], point[back]
+def _hypergeometric(others: int, marked: int, taken: int) -> Floats:
+    """Probabilities of 0 ... taken marked units among `taken` of `others`, by their ratios."""
+    mass = np.zeros(taken + 1)
+    low, high = max(0, taken + marked - others), min(taken, marked)
+    k = np.arange(low, high, dtype=np.float64)
+    ratio = (marked - k) * (taken - k) / ((k + 1.0) * (others - marked - taken + k + 1.0))
+    log = np.concatenate([[0.0], np.cumsum(np.log(ratio))])
+    part = np.exp(log - log.max())
+    mass[low : high + 1] = part / part.sum()
+    return mass
 
 
-def _stratified_tails(
-    found: Ints, taken: Ints, holders: Ints, others: Ints
-) -> tuple[Floats, Floats, Floats]:
-    """Return the same tails for a sum of independent hypergeometrics, one a stratum (columns)."""
-    rows, back = np.unique(
-        np.column_stack([found, taken, holders, others]), axis=0, return_inverse=True
-    )
+def _tails(found: Ints, taken: Ints, marked: Ints, others: Ints) -> tuple[Floats, Floats, Floats]:
+    """P(X >= found), P(X <= found) and P(X = found).
+
+    X is a sum of independent hypergeometric numbers, one a stratum (column): marked units among
+    those taken of the others. Equal rows are computed once.
+    """
     strata = taken.shape[1]
+    rows, back = np.unique(
+        np.column_stack([found, taken, marked, others]), axis=0, return_inverse=True
+    )
     tails = np.empty((3, len(rows)))
-    for r, row in enumerate(rows):
+    for r, row in enumerate(rows.tolist()):
         mass = np.ones(1)
-        groups = row[1:].reshape(3, strata)
-        for size, marked, of in groups.T:
-            if size:
-                mass = np.convolve(mass, hypergeom(of, marked, size).pmf(np.arange(size + 1)))
-        at = int(row[0])
+        for s in range(1, strata + 1):
+            if row[s]:
+                law = _hypergeometric(row[s + 2 * strata], row[s + strata], row[s])
+                mass = np.convolve(mass, law)
+        at = row[0]
         tails[:, r] = mass[at:].sum(), mass[: at + 1].sum(), mass[at]
-    back = back.reshape(-1)
-    return tails[0, back], tails[1, back], tails[2, back]
+    upper, lower, point = tails[:, back.reshape(-1)]
+    return upper, lower, point
 
 
 @lazily
@@ -622,9 +624,6 @@ def _exact_tails(
     n = in_b.size
     strata = int(layers.max()) + 1
     found = np.bincount(source, weights=in_b[links.targets], minlength=n).astype(np.int64)[focal]
-    if strata == 1:
-        holders = int(in_b.sum()) - in_b[focal].astype(np.int64)
-        return _hypergeometric_tails(found, links.degree[focal], holders, n - 1)
     cells = source * strata + layers[links.targets]
     taken = np.bincount(cells, minlength=n * strata).reshape(n, strata)[focal]
     own = np.arange(strata)[None, :] == layers[focal][:, None]
@@ -632,4 +631,4 @@ def _exact_tails(
     others = np.bincount(layers, minlength=strata) - own
     # A stratum where no neighbour lies adds nothing: blank it so that equal cases fall together
     holders, others = np.where(taken > 0, holders, 0), np.where(taken > 0, others, 0)
-    return _stratified_tails(found, taken, holders, others)
+    return _tails(found, taken, holders, others)

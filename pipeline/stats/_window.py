@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
 
 import shapely
 
@@ -145,6 +144,8 @@ class Window:
 
     def _interpolated(self, delta: Floats) -> tuple[Floats, float]:
         """Set covariance from a spline over lengths and directions, and its mean error."""
+        from scipy.interpolate import RectBivariateSpline  # seldom needed, slow to import
+
         length = np.hypot(delta[:, 0], delta[:, 1])
         angle = np.mod(np.arctan2(delta[:, 1], delta[:, 0]), np.pi)  # the covariance is even
         check = np.linspace(0, len(delta) - 1, 200).astype(np.int64)
