@@ -48,7 +48,8 @@ def _cells(xy: Floats, size: float) -> tuple[Ints, Ints]:
 def cell_size(xy: Floats, radius: float) -> float:
     """Side of the search cells: the radius, larger where that gave more cells than points."""
     extent = float(np.ptp(xy, axis=0).max())
-    side = max(radius, extent / max(1.0, np.sqrt(len(xy))))
+    # A little wider than the radius: rounding must not put a pair two cells apart
+    side = max(radius * (1.0 + 1e-9), extent / max(1.0, np.sqrt(len(xy))))
     return side if side > 0 else 1.0
 
 

@@ -209,6 +209,20 @@ def test_border_beyond_the_inradius_is_nan_and_said():
     assert "1 of 2 radii are undefined" in k.warnings[0]
 
 
+@pytest.mark.parametrize("step", [0.1, 0.3, 1 / 3, 0.7, 1.1])
+def test_no_pair_is_lost_between_cells_of_a_lattice(step):
+    # Distances equal to the radius, coordinates on the borders of search cells
+    axis = np.arange(31) * step
+    xy = np.array([[x, y] for x in axis for y in axis])
+    labels = np.arange(len(xy)) % 2
+    d = np.sqrt(((xy[:, None] - xy[None]) ** 2).sum(axis=2))
+    near = d[labels == 0][:, labels == 1] <= step
+    window = shapely.box(0, 0, axis[-1], axis[-1])
+    k = colocation.cross_k(xy, labels, 0, 1, [step], window)
+    pairs = (labels == 0).sum() * (labels == 1).sum()
+    assert k.observed[0] * pairs / window.area == pytest.approx(near.sum())
+
+
 def test_products_of_counts_do_not_overflow():
     # 50,000 x 50,000 pairs are more than 32 bits hold
     n = 100_000
