@@ -182,7 +182,7 @@ def _folded(table: Floats) -> Floats:
 def join_counts(
     labels: ArrayLike,
     w: W,
-    permutations: int = 9999,
+    permutations: int = 0,
     rng: np.random.Generator | None = None,
     *,
     fdr: Fdr = "bh",
@@ -200,7 +200,7 @@ def join_counts(
     w : W
         Spatial weights, usually binary.
     permutations : int
-        Draws of the permutation test; 0 for moments alone.
+        Draws of the permutation test beside the exact moments; 0 for none.
     rng : numpy.random.Generator, optional
         Needed when ``permutations > 0``.
     fdr : {"bh", "by"}

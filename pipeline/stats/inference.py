@@ -21,6 +21,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+def is_whole(value: object) -> bool:
+    """Tell whether `value` is an integer, and not a truth value.
+
+    Examples
+    --------
+    >>> is_whole(3), is_whole(np.int32(3)), is_whole(True), is_whole(3.0)
+    (True, True, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def require_rng(rng: np.random.Generator | None, permutations: int) -> np.random.Generator | None:
     """Return `rng`, or refuse when permutations are asked for without one.
 
@@ -41,7 +52,7 @@ def require_rng(rng: np.random.Generator | None, permutations: int) -> np.random
     >>> require_rng(None, 0) is None
     True
     """
-    if isinstance(permutations, bool) or int(permutations) != permutations or permutations < 0:
+    if not is_whole(permutations) or permutations < 0:
         raise InvalidArgument(f"permutations: expected a whole number >= 0, found {permutations!r}")
     if permutations and not isinstance(rng, np.random.Generator):
         raise InvalidArgument(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse as sp
 
 from pipeline.contracts.errors import InvalidArgument
-from pipeline.stats.inference import Floats, Ints, require_points
+from pipeline.stats.inference import Floats, Ints, is_whole, require_points
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -280,7 +280,7 @@ def _positions(values: ArrayLike, n: int, name: str) -> Ints:
 
 
 def _count(n: int) -> int:
-    if isinstance(n, bool) or int(n) != n or n < 2:
+    if not is_whole(n) or n < 2:
         raise InvalidArgument(f"n: expected at least two units, found {n!r}")
     return int(n)
 
@@ -504,7 +504,7 @@ def knn(
     points = require_points(xy)
     n = _count(len(points))
     names = _names(ids, n)
-    if isinstance(k, bool) or int(k) != k or not 1 <= k < n:
+    if not is_whole(k) or not 1 <= k < n:
         raise InvalidArgument(f"k: expected a whole number from 1 to {n - 1}, found {k!r}")
     if ties not in ("raise", "random"):
         raise InvalidArgument(f"ties: expected 'raise' or 'random', found {ties!r}")
@@ -693,7 +693,7 @@ def nearest_distance(xy: ArrayLike, k: int) -> Floats:
     [3.0, 2.0, 3.0]
     """
     points = require_points(xy)
-    if isinstance(k, bool) or int(k) != k or not 1 <= k < len(points):
+    if not is_whole(k) or not 1 <= k < len(points):
         raise InvalidArgument(
             f"k: expected a whole number from 1 to {len(points) - 1}, found {k!r}"
         )
