@@ -8,7 +8,9 @@ seed gives one result however many workers there are.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,17 @@ from pipeline.contracts.errors import InvalidArgument, TooFewUnits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+def is_whole(value: object) -> bool:
+    """Tell whether `value` is an integer, and not a truth value.
+
+    Examples
+    --------
+    >>> is_whole(3), is_whole(np.int32(3)), is_whole(True), is_whole(3.0)
+    (True, True, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def require_rng(rng: np.random.Generator | None, permutations: int) -> np.random.Generator | None:
@@ -39,7 +52,7 @@ def require_rng(rng: np.random.Generator | None, permutations: int) -> np.random
     >>> require_rng(None, 0) is None
     True
     """
-    if isinstance(permutations, bool) or int(permutations) != permutations or permutations < 0:
+    if not is_whole(permutations) or permutations < 0:
         raise InvalidArgument(f"permutations: expected a whole number >= 0, found {permutations!r}")
     if permutations and not isinstance(rng, np.random.Generator):
         raise InvalidArgument(
@@ -59,6 +72,33 @@ def spawn(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
     True
     """
     return rng.spawn(n)
+
+
+def seed_of(rng: np.random.Generator | None) -> str | None:
+    """Describe the generator so that a result can be drawn again.
+
+    The count of children already spawned tells apart two analyses made with one generator.
+
+    Returns
+    -------
+    str or None
+        Bit generator, entropy and spawn key of its seed sequence; None without a generator.
+
+    Examples
+    --------
+    >>> seed_of(np.random.default_rng(7))
+    'PCG64(entropy=7, spawn_key=(), children=0)'
+    """
+    if rng is None:
+        return None
+    sequence = rng.bit_generator.seed_seq
+    kind = type(rng.bit_generator).__name__
+    if not isinstance(sequence, np.random.SeedSequence):
+        return f"{kind}(unknown)"
+    return (
+        f"{kind}(entropy={sequence.entropy}, spawn_key={sequence.spawn_key}, "
+        f"children={sequence.n_children_spawned})"
+    )
 
 
 def p_from_counts(larger_or_equal: ArrayLike, smaller_or_equal: ArrayLike, draws: int) -> Floats:
@@ -87,6 +127,105 @@ def p_from_counts(larger_or_equal: ArrayLike, smaller_or_equal: ArrayLike, draws
     upper = (np.asarray(larger_or_equal, dtype=np.float64) + 1.0) / (draws + 1.0)
     lower = (np.asarray(smaller_or_equal, dtype=np.float64) + 1.0) / (draws + 1.0)
     return np.minimum(1.0, 2.0 * np.minimum(upper, lower))
+
+
+def p_from_z(z: ArrayLike) -> Floats:
+    """Two-sided p-value of a standard normal deviate; NaN stays NaN.
+
+    Examples
+    --------
+    >>> p_from_z([0.0, 1.959964, np.nan]).round(6).tolist()
+    [1.0, 0.05, nan]
+    """
+    from scipy.special import erfc
+
+    return erfc(np.abs(np.asarray(z, dtype=np.float64)) / math.sqrt(2.0))
+
+
+@dataclass(frozen=True, eq=False)
+class ExactP:
+    """Exact p-values of counts: both tails, two-sided, and two-sided mid-p (arrays alike)."""
+
+    upper: Floats
+    lower: Floats
+    two_sided: Floats
+    mid: Floats
+
+
+def hypergeometric_p(
+    observed: ArrayLike, population: int, marked: ArrayLike, draws: ArrayLike
+) -> ExactP:
+    r"""Exact p-values of a count drawn without replacement.
+
+    With :math:`f` the hypergeometric probability of :math:`x` marked units among `draws` out
+    of `population` with `marked` ones, upper :math:`= P(X \ge x)`, lower
+    :math:`= P(X \le x)`, two-sided :math:`= \min(1, 2 \min(upper, lower))`. The mid-p takes
+    only half of :math:`f(x)` into each tail; it is not conservative for discrete counts, and
+    not guaranteed to keep the level.
+
+    Parameters
+    ----------
+    observed, marked, draws : array_like of int, shapes that broadcast
+        Count found, marked units in the population, size of the draw.
+    population : int
+        Units drawn from.
+
+    Raises
+    ------
+    InvalidArgument
+        Counts that no such draw can give.
+
+    References
+    ----------
+    Lancaster, H. O. (1961), JASA 56:223-234 (mid-p). Anselin & Li (2019), Journal of
+    Geographical Systems 21:189-210 (local join counts).
+
+    Examples
+    --------
+    >>> p = hypergeometric_p([2], population=4, marked=2, draws=2)
+    >>> p.upper.round(4).tolist(), p.two_sided.round(4).tolist(), p.mid.round(4).tolist()
+    ([0.1667], [0.3333], [0.1667])
+    """
+    x, m, d = np.broadcast_arrays(*(np.asarray(v, np.int64) for v in (observed, marked, draws)))
+    least, most = np.maximum(0, d - (population - m)), np.minimum(m, d)
+    possible = (x >= least) & (x <= most) & (m >= 0) & (d >= 0)
+    if not (possible & (m <= population) & (d <= population)).all():
+        raise InvalidArgument("observed: expected counts that a draw of this size can give")
+    upper, lower, here = np.empty(x.shape), np.empty(x.shape), np.empty(x.shape)
+    cases, which = np.unique(np.stack([m.ravel(), d.ravel()]), axis=1, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    bounds = np.searchsorted(which.ravel()[order], np.arange(cases.shape[1] + 1))
+    flat = x.ravel()
+    for case, (successes, size) in enumerate(cases.T.tolist()):
+        rows = order[bounds[case] : bounds[case + 1]]
+        start, stop = max(0, size - (population - successes)), min(successes, size)
+        # Ratios of neighbouring probabilities keep full precision where factorials do not.
+        v = np.arange(start, stop, dtype=np.float64)
+        ratio = (successes - v) * (size - v) / ((v + 1) * (population - successes - size + v + 1))
+        logs = np.r_[0.0, np.cumsum(np.log(ratio))]
+        f = np.exp(logs - logs.max())
+        f /= f.sum()
+        at = flat[rows] - start
+        here.ravel()[rows] = f[at]
+        lower.ravel()[rows] = np.cumsum(f)[at]
+        upper.ravel()[rows] = np.cumsum(f[::-1])[::-1][at]
+    upper, lower = np.minimum(upper, 1.0), np.minimum(lower, 1.0)
+    both = np.minimum(1.0, 2.0 * np.minimum(upper, lower))
+    mid = np.minimum(1.0, 2.0 * np.minimum(upper, lower) - here)
+    return ExactP(upper, lower, both, mid)
+
+
+def arrangements(values: ArrayLike) -> float:
+    """Count the distinct orders of `values`: n! over the factorials of the tied groups.
+
+    Examples
+    --------
+    >>> round(arrangements([1, 1, 2, 3]))
+    12
+    """
+    _, counts = np.unique(np.asarray(values), return_counts=True)
+    log = math.lgamma(counts.sum() + 1) - sum(math.lgamma(c + 1) for c in counts.tolist())
+    return math.exp(log) if log < 700 else math.inf
 
 
 def adjust(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> tuple[Floats, int]:
@@ -128,20 +267,55 @@ def adjust(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> tuple[Floats, in
     values = np.asarray(p, dtype=np.float64)
     tested = ~np.isnan(values)
     flat = values[tested]
-    if ((flat < 0) | (flat > 1)).any():
+    order = np.argsort(flat)
+    flat = flat[order]
+    if flat.size and (flat[0] < 0 or flat[-1] > 1):
         raise InvalidArgument("p: expected values in [0, 1]")
     family = int(flat.size)
     q = np.full(values.shape, np.nan)
     if family:
-        order = np.argsort(flat, kind="stable")
-        factor = family / np.arange(1, family + 1)
+        factor = family / np.arange(1.0, family + 1.0)
         if method == "by":
-            factor = factor * (1.0 / np.arange(1, family + 1)).sum()
-        stepped = np.minimum.accumulate((flat[order] * factor)[::-1])[::-1]
+            factor *= (1.0 / np.arange(1, family + 1)).sum()
+        stepped = np.minimum.accumulate((flat * factor)[::-1])[::-1]
         adjusted = np.empty(family)
         adjusted[order] = np.minimum(stepped, 1.0)
         q[tested] = adjusted
     return q, family
+
+
+def pool(results: Iterable[Any], method: Literal["bh", "by"] = "bh") -> list[Any]:
+    """Give several local results one family: q-values over all their units together.
+
+    Parameters
+    ----------
+    results : iterable of results with fields ``q``, ``family``, ``fdr`` and property ``p``
+        For example one local Moran for each specialisation.
+    method : {"bh", "by"}
+        As in :func:`adjust`.
+
+    Returns
+    -------
+    list
+        The results in their order, with ``q`` and ``family`` of the pooled family.
+
+    Examples
+    --------
+    >>> from pipeline.stats import autocorrelation, weights
+    >>> w = weights.from_pairs(6, [0, 1, 2, 3, 4, 5], [1, 0, 3, 2, 5, 4])
+    >>> one = autocorrelation.local_moran([1, 2, 3, 4, 5, 9], w, permutations=0)
+    >>> [r.family for r in pool([one, one])]
+    [12, 12]
+    """
+    all_ = list(results)
+    if not all_:
+        raise InvalidArgument("results: expected at least one")
+    q, family = adjust(np.concatenate([r.p for r in all_]), method)
+    stops = np.cumsum([r.p.size for r in all_])[:-1]
+    return [
+        replace(r, q=part, family=family, fdr=method)
+        for r, part in zip(all_, np.split(q, stops), strict=True)
+    ]
 
 
 def require_attainable(arrangements: float, alpha: float = 0.05) -> None:

@@ -1,0 +1,109 @@
+"""Agreement with esda where esda is right, and the conversions where its conventions differ.
+
+Slow because esda compiles its loops anew in every process.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from pipeline.stats import autocorrelation as ac
+from pipeline.stats import weights
+
+pytestmark = pytest.mark.slow
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    esda = pytest.importorskip("esda")
+
+
+@pytest.fixture(scope="module")
+def case():
+    source = np.random.default_rng(4)
+    w = weights.knn(source.random((90, 2)), 5)
+    return w, source.gamma(2.0, size=90), source.random(90)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def test_global_statistics(case):
+    w, y, x = case
+    rows = w.row_standardised()
+    graph = rows.to_graph()
+    theirs = esda.Moran(y, graph, permutations=0)
+    ours = ac.moran(y, rows, 0)
+    assert [ours.statistic, ours.expected, ours.variance] == pytest.approx(
+        [theirs.I, theirs.EI, theirs.VI_rand]
+    )
+    theirs = esda.Geary(y, graph, permutations=0)
+    ours = ac.geary(y, rows, 0)
+    assert [ours.statistic, ours.variance] == pytest.approx([theirs.C, theirs.VC_rand])
+    assert ac.moran_bivariate(x, y, rows, 0).statistic == pytest.approx(
+        esda.Moran_BV(x, y, graph, permutations=0).I
+    )
+    binary = w.symmetrised()
+    theirs = esda.G(y, binary.to_graph(), permutations=0)
+    ours = ac.getis_ord_g(y, binary, 0)
+    assert [ours.statistic, ours.expected] == pytest.approx([theirs.G, theirs.EG])
+    assert ours.variance == pytest.approx(theirs.VG)
+
+
+def test_local_moran_divides_by_n_where_esda_divides_by_n_less_one(case):
+    w, y, x = case
+    rows = w.row_standardised()
+    theirs = esda.Moran_Local(y, rows.to_graph(), permutations=999, seed=1)
+    ours = ac.local_moran(y, rows, 999, np.random.default_rng(1))
+    np.testing.assert_allclose(ours.statistic, theirs.Is * 90 / 89)
+    np.testing.assert_array_equal(ours.quadrant, theirs.q)
+    # esda's p is the smaller tail: half of ours, up to the chance of 999 draws each.
+    assert np.abs(ours.p_permutation / 2 - theirs.p_sim).max() < 6 * np.sqrt(0.25 / 999)
+    theirs = esda.Moran_Local_BV(x, y, rows.to_graph(), permutations=0)
+    ours = ac.local_moran_bivariate(x, y, rows, 0)
+    ratio = ours.statistic / theirs.Is
+    np.testing.assert_allclose(ratio, ratio[0])
+
+
+def test_local_geary(case):
+    w, y, _ = case
+    rows = w.row_standardised()
+    theirs = esda.Geary_Local(rows.to_graph(), permutations=99, seed=1).fit(y)
+    np.testing.assert_allclose(ac.local_geary(y, rows, 0).statistic, theirs.localG)
+
+
+@pytest.mark.parametrize("star", [False, True])
+def test_local_g(case, star):
+    w, y, _ = case
+    theirs = esda.G_Local(y, w.to_graph(), transform="B", permutations=0, star=star)
+    ours = ac.local_g(y, w, star=star, permutations=0)
+    np.testing.assert_allclose(ours.statistic, theirs.Gs)
+    np.testing.assert_allclose(ours.z, theirs.Zs, rtol=1e-6)
+
+
+def test_join_counts(case):
+    w, y, _ = case
+    binary = w.symmetrised()
+    theirs = esda.Join_Counts((y > 2).astype(float), binary.to_graph(), permutations=0)
+    ours = ac.join_counts(y > 2, binary, 0).counts
+    assert ours[True, True] == theirs.bb
+    assert ours[False, False] == theirs.ww
+    assert ours[True, False] == theirs.bw
+
+
+def test_local_join_counts(case):
+    w, y, _ = case
+    marks = (y > 2).astype(int)
+    theirs = esda.Join_Counts_Local(connectivity=w.to_graph(), permutations=0).fit(marks)
+    np.testing.assert_array_equal(ac.local_join_counts(marks, w).statistic, np.ravel(theirs.LJC))
+
+
+def test_empirical_bayes():
+    events, base = np.array([3, 0, 8, 20, 4]), np.array([30, 12, 50, 60, 44])
+    np.testing.assert_allclose(
+        ac.empirical_bayes(events, base).standardised, esda.smoothing.assuncao_rate(events, base)
+    )
