@@ -89,10 +89,13 @@ def _text(value: object) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value).strip()
 
 
-def _compass_writings(name: str) -> Iterable[str]:
-    """Yield writings of a name whose last word is a compass word: short ones, English order."""
-    words = [names.fold_word(word) for word in re.findall(r"[^\W\d_]+", name)]
-    joined = "".join(words)
+def _short_writings(name: str) -> Iterable[str]:
+    """Yield short and English writings: of a compass word at the end, of a usual first part."""
+    joined = names.fold(name)
+    for start, shorts in names.ABBREVIATED_STARTS.items():
+        rest = joined.removeprefix(names.fold_word(start))
+        if rest != joined and len(rest) >= 3:
+            yield from (names.fold_word(short) + rest for short in shorts)
     for compass, shorts in names.COMPASS.items():
         base = joined.removesuffix(compass)
         if base != joined and len(base) >= 4:
@@ -227,7 +230,7 @@ class Gazetteer:
             # Before 1972 the present y was written j.
             if "y" in key:
                 add(key.replace("y", "j"), level, code, kind, name)
-            for writing in _compass_writings(name):
+            for writing in _short_writings(name):
                 add(writing, level, code, "abbreviation", name)
 
         for one in villages.values():
@@ -312,7 +315,7 @@ class Gazetteer:
         )
 
     def near(self, key: str, distance: int) -> tuple[Near, ...]:
-        """Find listed keys within an edit distance, the nearest only.
+        """Find listed keys within an edit distance.
 
         Parameters
         ----------
@@ -325,7 +328,7 @@ class Gazetteer:
         Returns
         -------
         tuple of Near
-            All keys at the smallest distance found, in alphabetical order.
+            The keys, nearest first.
         """
         held = self._near.get((key, distance))
         if held is None:
@@ -339,8 +342,7 @@ class Gazetteer:
                             key, keys, scorer=OSA.distance, score_cutoff=distance
                         )
                     )
-            least = min((near.distance for near in found), default=0)
-            held = tuple(sorted(near for near in found if near.distance == least))
+            held = tuple(sorted(found, key=lambda near: (near.distance, near.key)))
             if len(self._near) >= _CACHE_LIMIT:
                 self._near.clear()
             self._near[key, distance] = held

@@ -54,18 +54,19 @@ _VILLAGE_WEIGHT = {
     "loose": 4.0,
     "kampung": 3.5,
     "hamlet": 2.5,
-    "street_tail": 2.5,
+    "street_tail": 3.2,
+    "business_tail": 3.2,
     "district": 3.0,
     "regency": 2.0,
     "city": 2.0,
     "province": 0.0,
-    "street": 1.5,
+    "street": 1.0,
     "building": 1.5,
     "business": 1.5,
 }
 # The same where the name is a kampung or landmark, which is what those role words announce.
 _PLACE_WEIGHT = {**_VILLAGE_WEIGHT, "village": 4.5, "bare": 4.0, "kampung": 4.5, "hamlet": 4.5}
-_PLACE_WEIGHT |= {"business": 2.5, "loose": 4.0}
+_PLACE_WEIGHT |= {"business": 3.5, "building": 4.0, "loose": 4.0}
 _DISTRICT_WEIGHT = {
     "district": 3.0,
     "bare": 2.5,
@@ -73,8 +74,9 @@ _DISTRICT_WEIGHT = {
     "regency": 1.5,
     "city": 1.5,
     "street": 0.7,
-    "street_tail": 0.7,
+    "street_tail": 1.5,
     "business": 0.7,
+    "business_tail": 1.5,
     "building": 0.7,
     "kampung": 0.7,
     "hamlet": 0.7,
@@ -91,7 +93,9 @@ _KIND_PENALTY = {
     "stem": 2.5,
 }
 _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "province", "kampung"})
+_ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
+_RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
 
 _OTHER_PLACE = 2.0  # some place the gazetteer does not hold
 _DISTRICT_CONFLICT = {"district": 1.5, "bare": 1.2, "loose": 1.0}
@@ -109,6 +113,8 @@ _OUTSIDE = {
     "bare": 5.5,
     "loose": 5.0,
 }
+_NAMESAKE_INSIDE = 3.0  # a kecamatan's name beside another village of that kecamatan
+_NAMESAKE_AFTER = 2.5  # a kecamatan's name after another village: addresses go from small to large
 _CLOSE = 3.0  # candidates this much below the best are still named
 
 
@@ -168,18 +174,18 @@ class _Parsed(NamedTuple):
 
     words: list[str]
     written: list[str]
-    breaks: list[bool]
+    breaks: list[int]
     mentions: list[_Mention]
     unknown: dict[int, str]
     postal_codes: tuple[str, ...]
 
 
-def _find(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> tuple[int, str]:
+def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> tuple[int, str]:
     """Return the length in words and the key of the longest name that starts at a word; or 0."""
     readings = gazetteer.readings
     end = at + 1
     last = min(len(words), at + gazetteer.max_words)
-    while end < last and not breaks[end]:
+    while end < last and breaks[end] < 2:
         end += 1
     while end > at:
         key = names.fold_word("".join(words[at:end])) if end - at > 1 else words[at]
@@ -199,6 +205,7 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
     role: str | None = None  # of the last role word, while it lasts
     fresh = False  # no word has followed the role word yet
     offset = 0  # unknown words since a street word
+    after_street = False  # the name before was a street's
     at = 0
     while at < len(words):
         word = words[at]
@@ -208,11 +215,20 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         length, key = _find(gazetteer, words, breaks, at)
         if word_role is not None and length == 1:
             # A role word that is also a name ("Dukuh") is a name where nothing follows it.
-            followed = at + 1 < len(words) and not breaks[at + 1] and words[at + 1] not in roles
+            followed = (
+                at + 1 < len(words)
+                and not breaks[at + 1]
+                and roles.get(words[at + 1]) not in _ADDRESS_LEVELS
+            )
             if followed and role not in ("village", "district"):
                 length = 0
+        if word == _RAYA and length == 0 and not breaks[at] and role != "street":
+            at += 1
+            continue
         if word_role is not None and length == 0:
-            if not (role in ("kampung", "hamlet") and word_role == "business"):
+            if role == "hamlet" and word_role == "business":
+                offset += 1  # "Dukuh Pesantren": the hamlet's own name
+            elif not (role == "kampung" and word_role == "business"):
                 if role == "regency" and fresh and word_role == "city":
                     word_role = None
                 role, fresh, offset = word_role, True, 0
@@ -226,9 +242,9 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             if len(parts) > 1:
                 words[at : at + 1] = parts
                 written[at : at + 1] = parts
-                breaks[at + 1 : at + 1] = [False] * (len(parts) - 1)
+                breaks[at + 1 : at + 1] = [0] * (len(parts) - 1)
                 continue
-            unknown[at] = role or default
+            unknown[at] = _tail(role, offset) or default
             if role in ("village", "district", "regency", "city"):
                 role = None
             offset += 1
@@ -237,9 +253,9 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             continue
         readings = gazetteer.readings[key]
         end = at + length
-        here = role or default
-        if here == "street" and offset:
-            here = "street_tail"
+        here = _tail(role, offset) or default
+        if role is None and after_street and not breaks[at] and here == "bare":
+            here = "loose"
         if (
             end < len(words)
             and not breaks[end]
@@ -256,6 +272,7 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             )
         )
         # A road is often named by two ends: a further end outside is still the road's.
+        after_street = here in ("street", "street_tail")
         rest_is_street = role == "street" and _only_outside(gazetteer, words, breaks, end)
         if not rest_is_street:
             role, offset = None, 0
@@ -265,7 +282,14 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
     )
 
 
-def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> bool:
+def _tail(role: str | None, offset: int) -> str | None:
+    """Return what a role word says of a name that comes after unknown words."""
+    if offset and role in ("street", "business"):
+        return f"{role}_tail"
+    return "loose" if offset and role in ("kampung", "hamlet", "building") else role
+
+
+def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> bool:
     """Tell whether the next name in the same run is a place outside and nothing else."""
     if at >= len(words) or breaks[at]:
         return False
@@ -274,7 +298,7 @@ def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at
 
 
 def _loosen(
-    mentions: list[_Mention], unknown: dict[int, str], breaks: list[bool]
+    mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]
 ) -> list[_Mention]:
     """Mark bare names that have an unknown word beside them as loose."""
     return [
@@ -304,7 +328,7 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
             if not any(at in unknown for at in span):
                 continue
             key = names.fold_word("".join(words[start:end]))
-            if len(key) < 5:
+            if len(key) < 4:
                 continue
             # Names inside the span give way only if they are no more than a part of it.
             inside = {taken[at] for at in span if at in taken}
@@ -315,12 +339,14 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
                 for one in inside
             ):
                 continue
-            for near in gazetteer.near(key, 1 if len(key) < 8 else 2):
+            role = unknown.get(start) or (
+                min(inside).role if inside else next(unknown[at] for at in span if at in unknown)
+            )
+            for near in gazetteer.near(key, _reach(role, len(key))):
                 if end - start > 1 and near.distance >= 2 and len(near.key) < 10:
                     continue
-                role = unknown.get(start) or next(unknown[at] for at in span if at in unknown)
-                if inside:
-                    role = min(inside).role if start not in unknown else role
+                if not _may_be_typo(gazetteer.readings[near.key], role, len(key)):
+                    continue
                 found.append(
                     _Mention(
                         start,
@@ -338,10 +364,7 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     kept: list[_Mention] = []
     for one in found:
         clash = [held for held in kept if held.start < one.end and one.start < held.end]
-        same = all(
-            held.start == one.start and held.end == one.end and held.distance == one.distance
-            for held in clash
-        )
+        same = all(held.start == one.start and held.end == one.end for held in clash)
         if same:
             kept.append(one)
     exact = [
@@ -353,6 +376,25 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     rest = {at: role for at, role in unknown.items() if at not in covered}
     mentions = sorted([*exact, *kept])
     return parsed._replace(mentions=mentions, unknown=rest)
+
+
+def _reach(role: str, length: int) -> int:
+    """Return the edit distance to look within: a role word lets shorter names be read."""
+    if role == "district":
+        return 2
+    if role == "village":
+        return 2 if length >= 6 else 1
+    return 2 if length >= 7 else 1 if length >= 5 else 0
+
+
+def _may_be_typo(readings: tuple[Reading, ...], role: str, length: int) -> bool:
+    """Tell whether a written word may be a slip for a listed name in its place."""
+    levels = {one.level for one in readings}
+    if role == "district":
+        return "district" in levels or (length >= 6 and levels == {"outside"})
+    if levels == {"outside"}:
+        return role in ("regency", "city", "province") and length >= 5
+    return True
 
 
 def _is_weak(mention: _Mention) -> bool:
@@ -387,6 +429,7 @@ class _Case:
     districts: list[_Evidence]
     regencies: list[tuple[int, str, tuple[Reading, ...]]]
     outside: list[_Evidence]
+    plain: list[tuple[int, str]]  # villages named exactly and not only by a street, by mention
     unknown_regency: bool
 
 
@@ -398,12 +441,15 @@ def _regency_kind(name: str) -> str:
 
 def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
-    case = _Case({}, [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
+    case = _Case({}, [], [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
     for number, one in enumerate(parsed.mentions):
         levels = {reading.level for reading in one.readings}
         typo = _typo_penalty(one)
         regencies: list[Reading] = []
         for reading in one.readings:
+            # Where the short name is a kecamatan's own it is no village's first name.
+            if reading.kind == "stem" and "district" in levels and one.role != "village":
+                continue
             cost = typo + _KIND_PENALTY[reading.kind]
             if reading.level == "village":
                 table = (
@@ -417,6 +463,12 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 case.villages.setdefault(reading.code, []).append(
                     _Evidence(number, weight - cost, reading)
                 )
+                if (
+                    one.role not in ("street", "business")
+                    and reading.kind != "stem"
+                    and not one.distance
+                ):
+                    case.plain.append((number, reading.code))
             elif reading.level == "district":
                 weight = _DISTRICT_WEIGHT[one.role] - 0.5 * typo
                 if weight > 0:
@@ -463,6 +515,8 @@ def _weigh_village(
     # The same village in other words (an old and the present name) is a second witness.
     others = {one.mention for one in held if one.mention != best.mention and one.weight > 0}
     weight += min(_REPEATED * len(others), 2 * _REPEATED)
+
+    weight -= _namesake_penalty(gazetteer, parsed, case, best, own)
 
     agreeing: _Evidence | None = None
     against: _Evidence | None = None
@@ -515,6 +569,34 @@ def _weigh_village(
     return _Weighed(weight, code, best, agreeing, tuple(notes))
 
 
+def _is_sure_district(mention: _Mention) -> bool:
+    """Tell whether a mention of a kecamatan can hardly be one of a village or place outside."""
+    if mention.role == "district":
+        return True
+    return mention.role in _PLAIN and all(one.level == "district" for one in mention.readings)
+
+
+def _namesake_penalty(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, name: _Evidence, own: set[int]
+) -> float:
+    """Return the cost of reading a name as a village that is as well a kecamatan's."""
+    mention = parsed.mentions[name.mention]
+    if mention.role not in _PLAIN:
+        return 0.0
+    namesakes = {one.code for one in mention.readings if one.level == "district"}
+    if not namesakes:
+        return 0.0
+    penalty = 0.0
+    for number, code in case.plain:
+        if number in own or parsed.mentions[number].key == mention.key:
+            continue
+        if gazetteer.villages[code].district_code in namesakes:
+            return _NAMESAKE_INSIDE
+        if number < name.mention:
+            penalty = _NAMESAKE_AFTER
+    return penalty
+
+
 def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
     """Combine the evidence of the mentions; also say whether a look at typos can be spared."""
     case = _sort_evidence(gazetteer, parsed)
@@ -526,9 +608,7 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
         ),
         key=lambda one: (-one.weight, one.code),
     )
-    in_area = any(
-        parsed.mentions[one.mention].role in _DISTRICT_CONFLICT for one in case.districts
-    ) or any(how == "explicit" for _, how, _ in case.regencies)
+    in_area = any(_is_sure_district(parsed.mentions[one.mention]) for one in case.districts) or any(how == "explicit" for _, how, _ in case.regencies)
     outside = max((one.weight for one in case.outside), default=-math.inf)
     if case.unknown_regency:
         outside = max(outside, 5.0)
@@ -556,6 +636,8 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
                 value -= _REGENCY_CONFLICT if how == "explicit" else 0.5
             else:
                 value += _REGENCY_AGREES if len(readings) < len(gazetteer.regencies) else _IN_AREA
+        if case.outside:
+            value -= 1.5
         for other in case.districts:
             if (
                 other.mention != one.mention
@@ -594,7 +676,9 @@ def _say(parsed: _Parsed, evidence: _Evidence) -> str:
 
 def _say_district(parsed: _Parsed, evidence: _Evidence) -> str:
     """Tell in words which kecamatan was named."""
-    return f"{_say(parsed, evidence)}, a district"
+    mention = parsed.mentions[evidence.mention]
+    how = f"typo {mention.distance}" if mention.distance else evidence.reading.kind
+    return f'"{mention.written}" = kecamatan {evidence.reading.name} ({how})'
 
 
 def _say_regencies(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> Iterator[str]:

@@ -81,13 +81,14 @@ ROLES = MappingProxyType(
         province="prov provinsi propinsi province",
         kampung="kampung kp kpg kamp",
         hamlet="dukuh dk dkh dukuhan dusun dsn pedukuhan pedukuan lingkungan lingk",
-        street="jl jln jalan jlan jaln gg gang gng lorong street road lane",
+        street="jl jln jalan jlan jaln raya gg gang gng lorong street road lane",
         building="perum perumahan prum perumnas komplek kompleks komp kompl griya ruko blok blk "
         "gedung lantai",
         business="batik toko butik grosir pasar psr pusat sentra galeri gallery konveksi pabrik "
-        "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd smp sma smk "
+        "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd sdn smp smpn sma "
+        "sman smk mts tk ponpes pesantren rs rsi rsu rsud puskesmas kantor balai polsek spbu atm "
         "stasiun terminal rumah hotel bank outlet kios warung industri tenun kerajinan umkm shop "
-        "store center bordir sablon printing garmen",
+        "store center bordir sablon printing garmen alfamart indomaret mall",
     )
 )
 """Words that say what the next name is; keys are folded words."""
@@ -99,8 +100,9 @@ NUMBER_WORDS = _words("rt rw rtrw no nomor nmr nmor num km kav telp tlp hp wa fa
 """Words that announce a number; like numbers they end a name."""
 
 FILLERS = _words(
-    "raya besar dan di of the eks ex bekas lama depan belakang samping sebelah dekat utama "
-    "sebrang seberang nama alamat kode pos kodepos indonesia id tulis cap"
+    "besar dan di of the eks ex bekas lama depan belakang samping sebelah dekat utama "
+    "sebrang seberang nama alamat kode pos kodepos indonesia id tulis cap wisata jawa jateng java "
+    "central"
 )
 """Words that neither name nor end anything."""
 
@@ -121,7 +123,23 @@ COMPASS = MappingProxyType(
 )
 """Compass words of Indonesian and Javanese with the short and English forms seen in print."""
 
-QUALIFIERS = (*COMPASS, "ageng", "alit", "gede", "cilik")
+ABBREVIATED_STARTS = MappingProxyType(
+    {
+        "tanjung": ("tj", "tjg", "tg"),
+        "kebon": ("kb", "kbn"),
+        "karang": ("kr", "krg"),
+        "kedung": ("kd", "kdg"),
+        "sumber": ("sb", "sbr"),
+        "bojong": ("bj", "bjg"),
+        "banjar": ("bjr",),
+        "pasir": ("psr",),
+        "panjang": ("pjg",),
+        "kampung": ("kp",),
+    }
+)
+"""First parts of many names that map services and writers shorten."""
+
+QUALIFIERS = (*COMPASS, "ageng", "alit", "gede", "cilik", "baru", "lama")
 """Words that tell apart villages sharing a first name; a bare first name leaves them open."""
 
 
@@ -147,9 +165,9 @@ def fold(name: str) -> str:
 
 
 _LETTERS = re.compile(r"[^\W\d_]+")
-# A word, a number, or a sign that ends a name. Dots, quotes, colons, ampersands and hyphens only
-# divide words: "Kel.Kauman", "Api-Api".
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s.'’`\"“”:&–-]")
+# A word, a number, or a sign that ends a name. Dots, quotes, colons, ampersands and tight hyphens
+# only divide words: "Kel.Sukamaju", "Suka-Maju".
+_TOKEN = re.compile(r"[^\W\d_]+|\d+|\s[–-]+(?=\s)|[^\w\s.'’`\"“”:&–-]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # An Open Location Code, short or full, says nothing by its letters.
 _PLUS_CODE = re.compile(r"\b[2-9CFGHJMPQRVWX]{2,8}\+[2-9CFGHJMPQRVWX]{0,3}", re.IGNORECASE)
@@ -165,15 +183,16 @@ class Words:
         Folded words in order; numbers and signs are gone.
     written : tuple of str
         The same words as printed.
-    breaks : tuple of bool
-        Whether a sign or number stood before the word, so that no name crosses it.
+    breaks : tuple of int
+        What stood before the word: 0 nothing, 1 a spaced hyphen (it ends a name, or joins its
+        parts), 2 another sign, a number or the start, which no name crosses.
     postal_codes : tuple of str
         Five-digit numbers met.
     """
 
     words: tuple[str, ...]
     written: tuple[str, ...]
-    breaks: tuple[bool, ...]
+    breaks: tuple[int, ...]
     postal_codes: tuple[str, ...]
 
 
@@ -205,26 +224,28 @@ def split_words(text: str) -> Words:
     >>> cut.words, cut.postal_codes
     (('jl', 'melati', 'kel', 'suka', 'maju'), ('51123',))
     >>> cut.breaks
-    (True, False, True, False, False)
+    (2, 0, 2, 0, 0)
     """
     words: list[str] = []
     written: list[str] = []
-    breaks: list[bool] = []
+    breaks: list[int] = []
     postal: list[str] = []
-    pending = True
+    pending = 2
     for token in _tokens(text):
         first = token[0]
         if first.isalpha():
             word = fold_word(token)
             if word in NUMBER_WORDS or word in _ROMAN:
-                pending = True
+                pending = 2
             else:
                 words.append(word)
                 written.append(token)
                 breaks.append(pending)
-                pending = False
+                pending = 0
+        elif first.isspace():
+            pending = max(pending, 1)
         else:
-            pending = True
+            pending = 2
             if len(token) == 5 and token.isdecimal() and first != "0":
                 postal.append(token)
     return Words(tuple(words), tuple(written), tuple(breaks), tuple(postal))
