@@ -131,10 +131,12 @@ class Gazetteer:
         Regency code by district code.
     readings : mapping of str to tuple of Reading
         Places by folded name.
+    levels : mapping of str to frozenset of str
+        Levels of the places by folded name.
+    starts : frozenset of str
+        All beginnings of folded names.
     postal : mapping of str to frozenset of str
         Village and district codes by postal code.
-    max_words : int
-        Longest writing to look for, in words.
     """
 
     villages: Mapping[str, Village]
@@ -142,8 +144,9 @@ class Gazetteer:
     regencies: Mapping[str, str]
     regency_of: Mapping[str, str]
     readings: Mapping[str, tuple[Reading, ...]]
+    levels: Mapping[str, frozenset[str]]
+    starts: frozenset[str]
     postal: Mapping[str, frozenset[str]]
-    max_words: int
     _keys_by_length: Mapping[int, tuple[str, ...]] = field(repr=False)
     _near: dict[tuple[str, int], tuple[Near, ...]] = field(
         default_factory=dict, repr=False, compare=False
@@ -298,7 +301,6 @@ class Gazetteer:
         for key in sorted(readings):
             if any(reading.kind not in ("stem", "abbreviation") for reading in readings[key]):
                 by_length[len(key)].append(key)
-        longest = max((reading.words for held in readings.values() for reading in held), default=1)
         return cls(
             villages=MappingProxyType(villages),
             districts=MappingProxyType(districts),
@@ -307,8 +309,11 @@ class Gazetteer:
                 {one.district_code: one.regency_code for one in villages.values()}
             ),
             readings=MappingProxyType(readings),
+            levels=MappingProxyType(
+                {key: frozenset(one.level for one in held) for key, held in readings.items()}
+            ),
+            starts=frozenset(key[:end] for key in readings for end in range(1, len(key) + 1)),
             postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),
-            max_words=max(4, longest),
             _keys_by_length=MappingProxyType(
                 {length: tuple(keys) for length, keys in by_length.items()}
             ),

@@ -95,6 +95,8 @@ _KIND_PENALTY = {
 _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "province", "kampung"})
 _ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
+_OUTSIDE_ONLY = frozenset({"outside"})
+_DISTRICT_ONLY = frozenset({"district"})
 _RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
 
 _OTHER_PLACE = 2.0  # some place the gazetteer does not hold
@@ -114,7 +116,7 @@ _OUTSIDE = {
     "loose": 5.0,
 }
 _NAMESAKE_INSIDE = 3.0  # a kecamatan's name beside another village of that kecamatan
-_NAMESAKE_AFTER = 2.5  # a kecamatan's name after another village: addresses go from small to large
+_NAMESAKE_AFTER = 4.0  # a kecamatan's name after another village: addresses go from small to large
 _CLOSE = 3.0  # candidates this much below the best are still named
 
 
@@ -182,17 +184,17 @@ class _Parsed(NamedTuple):
 
 def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> tuple[int, str]:
     """Return the length in words and the key of the longest name that starts at a word; or 0."""
-    readings = gazetteer.readings
+    readings, starts = gazetteer.readings, gazetteer.starts
+    key = words[at]
+    length, found = (1, key) if key in readings else (0, "")
     end = at + 1
-    last = min(len(words), at + gazetteer.max_words)
-    while end < last and breaks[end] < 2:
+    # A joint may change the last letter of the part before it, hence the look at all but that.
+    while end < len(words) and breaks[end] < 2 and (key in starts or key[:-1] in starts):
+        key = names.join(key, words[end])
         end += 1
-    while end > at:
-        key = names.fold_word("".join(words[at:end])) if end - at > 1 else words[at]
         if key in readings:
-            return end - at, key
-        end -= 1
-    return 0, ""
+            length, found = end - at, key
+    return length, found
 
 
 def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
@@ -235,7 +237,7 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             at += 1
             continue
         if length == 0:
-            if word in names.FILLERS:
+            if word in names.FILLERS or (word in names.TITLES and role == "street"):
                 at += 1
                 continue
             parts = gazetteer.parts(word) if word_role is None else (word,)
@@ -254,6 +256,8 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         readings = gazetteer.readings[key]
         end = at + length
         here = _tail(role, offset) or default
+        if here == "street_tail" and end < len(words) and breaks[end] == 3:
+            here = "street"  # what the house number follows is the street's name
         if role is None and after_street and not breaks[at] and here == "bare":
             here = "loose"
         if (
@@ -294,12 +298,10 @@ def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[int], at:
     if at >= len(words) or breaks[at]:
         return False
     length, key = _find(gazetteer, words, breaks, at)
-    return length > 0 and all(one.level == "outside" for one in gazetteer.readings[key])
+    return length > 0 and gazetteer.levels[key] == _OUTSIDE_ONLY
 
 
-def _loosen(
-    mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]
-) -> list[_Mention]:
+def _loosen(mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]) -> list[_Mention]:
     """Mark bare names that have an unknown word beside them as loose."""
     return [
         one._replace(role="loose")
@@ -317,52 +319,56 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     """Add mentions of listed names within an edit distance of words that are no name."""
     words, breaks, unknown = parsed.words, parsed.breaks, parsed.unknown
     taken = {at: one for one in parsed.mentions for at in range(one.start, one.end)}
-    found: list[_Mention] = []
+    found: list[tuple[int, int, int, _Mention]] = []
     for start in range(len(words)):
+        key, news = "", 0
+        inside: list[_Mention] = []
         for end in range(start + 1, min(len(words), start + 3) + 1):
-            if end - start > 1 and breaks[end - 1]:
+            word = words[end - 1]
+            mention = taken.get(end - 1)
+            if key and breaks[end - 1]:
                 break
-            span = range(start, end)
-            if any(words[at] in names.ROLES for at in span if at not in taken):
+            if (mention is None and word in names.ROLES) or word in names.STREET_NAMES:
                 break
-            if not any(at in unknown for at in span):
-                continue
-            key = names.fold_word("".join(words[start:end]))
-            if len(key) < 4:
-                continue
+            key = names.join(key, word) if key else word
+            if end - 1 in unknown:
+                news += 1
+            elif mention is not None and mention not in inside:
+                inside.append(mention)
             # Names inside the span give way only if they are no more than a part of it.
-            inside = {taken[at] for at in span if at in taken}
-            if any(
-                one.start < start
-                or one.end > end
-                or (one.distance == 0 and not _is_weak(one) and len(one.key) + 4 > len(key))
-                for one in inside
+            if (
+                not news
+                or len(key) < 4
+                or any(
+                    one.start < start
+                    or one.end > end
+                    or (not _is_weak(one) and len(one.key) + 4 > len(key))
+                    for one in inside
+                )
             ):
                 continue
-            role = unknown.get(start) or (
-                min(inside).role if inside else next(unknown[at] for at in span if at in unknown)
-            )
+            role = unknown.get(start) or (inside[0].role if inside else "loose")
             for near in gazetteer.near(key, _reach(role, len(key))):
                 if end - start > 1 and near.distance >= 2 and len(near.key) < 10:
                     continue
-                if not _may_be_typo(gazetteer.readings[near.key], role, len(key)):
+                if not _may_be_typo(gazetteer.levels[near.key], role, len(key)):
                     continue
-                found.append(
-                    _Mention(
-                        start,
-                        end,
-                        role,
-                        near.key,
-                        gazetteer.readings[near.key],
-                        near.distance,
-                        " ".join(parsed.written[start:end]),
-                    )
+                one = _Mention(
+                    start,
+                    end,
+                    role,
+                    near.key,
+                    gazetteer.readings[near.key],
+                    near.distance,
+                    " ".join(parsed.written[start:end]),
                 )
+                found.append((near.distance - news, start - end, near.distance, one))
     if not found:
         return parsed
-    found.sort(key=lambda one: (one.distance, one.start - one.end, one.start))
+    # Few edits for many words explained come first, so that a name is read as a whole.
+    found.sort(key=lambda one: one[:3])
     kept: list[_Mention] = []
-    for one in found:
+    for *_, one in found:
         clash = [held for held in kept if held.start < one.end and one.start < held.end]
         same = all(held.start == one.start and held.end == one.end for held in clash)
         if same:
@@ -384,15 +390,14 @@ def _reach(role: str, length: int) -> int:
         return 2
     if role == "village":
         return 2 if length >= 6 else 1
-    return 2 if length >= 7 else 1 if length >= 5 else 0
+    return 2 if length >= 7 else 1
 
 
-def _may_be_typo(readings: tuple[Reading, ...], role: str, length: int) -> bool:
+def _may_be_typo(levels: frozenset[str], role: str, length: int) -> bool:
     """Tell whether a written word may be a slip for a listed name in its place."""
-    levels = {one.level for one in readings}
     if role == "district":
-        return "district" in levels or (length >= 6 and levels == {"outside"})
-    if levels == {"outside"}:
+        return "district" in levels or (length >= 6 and levels == _OUTSIDE_ONLY)
+    if levels == _OUTSIDE_ONLY:
         return role in ("regency", "city", "province") and length >= 5
     return True
 
@@ -416,9 +421,8 @@ def _typo_penalty(mention: _Mention) -> float:
     """Return what the edit distance of a mention costs: more for short names."""
     if mention.distance == 0:
         return 0.0
-    if mention.distance == 1:
-        return 1.2 if len(mention.key) > 5 else 2.0
-    return 3.5
+    cost = 3.5 if mention.distance > 1 else 1.2 if len(mention.key) > 5 else 2.0
+    return cost + (0.8 if mention.role.endswith("_tail") else 0.0)
 
 
 @dataclass(slots=True)
@@ -443,7 +447,7 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
     case = _Case({}, [], [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
     for number, one in enumerate(parsed.mentions):
-        levels = {reading.level for reading in one.readings}
+        levels = gazetteer.levels[one.key]
         typo = _typo_penalty(one)
         regencies: list[Reading] = []
         for reading in one.readings:
@@ -463,11 +467,7 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 case.villages.setdefault(reading.code, []).append(
                     _Evidence(number, weight - cost, reading)
                 )
-                if (
-                    one.role not in ("street", "business")
-                    and reading.kind != "stem"
-                    and not one.distance
-                ):
+                if one.role not in ("street", "business") and reading.kind != "stem":
                     case.plain.append((number, reading.code))
             elif reading.level == "district":
                 weight = _DISTRICT_WEIGHT[one.role] - 0.5 * typo
@@ -476,7 +476,7 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
             elif reading.level == "regency":
                 regencies.append(reading)
             elif one.role in _OUTSIDE and (
-                levels == {"outside"} or one.role in ("regency", "city", "province")
+                levels == _OUTSIDE_ONLY or one.role in ("regency", "city", "province")
             ):
                 weight = _OUTSIDE[one.role] - typo
                 case.outside.append(_Evidence(number, weight, reading))
@@ -508,14 +508,20 @@ def _weigh_village(
 ) -> _Weighed:
     """Sum the evidence for one village."""
     village = gazetteer.villages[code]
-    best = max(held, key=lambda one: one.weight)
+    districts = [one for one in case.districts if one.reading.code == village.district_code]
+
+    def with_district(one: _Evidence) -> float:
+        return one.weight + max(
+            (d.weight for d in districts if d.mention != one.mention), default=0
+        )
+
+    best = max(held, key=with_district)
     own = {one.mention for one in held}
     weight = best.weight
     notes: list[str] = []
     # The same village in other words (an old and the present name) is a second witness.
     others = {one.mention for one in held if one.mention != best.mention and one.weight > 0}
     weight += min(_REPEATED * len(others), 2 * _REPEATED)
-
     weight -= _namesake_penalty(gazetteer, parsed, case, best, own)
 
     agreeing: _Evidence | None = None
@@ -563,17 +569,17 @@ def _weigh_village(
     mention = parsed.mentions[best.mention]
     if mention.role == "village" and len(code) > 4:
         role_word = parsed.words[mention.start - 1] if mention.start else ""
-        is_desa = role_word[:1] == "d"
-        if code[-4] in "12" and is_desa != (code[-4] == "2"):
+        # The last four digits of a Kemendagri code begin with 1 for a kelurahan, 2 for a desa.
+        if code[-4] == ("1" if role_word in names.DESA_WORDS else "2"):
             weight -= _WRONG_LEVEL
     return _Weighed(weight, code, best, agreeing, tuple(notes))
 
 
-def _is_sure_district(mention: _Mention) -> bool:
+def _is_sure_district(mention: _Mention, levels: frozenset[str]) -> bool:
     """Tell whether a mention of a kecamatan can hardly be one of a village or place outside."""
     if mention.role == "district":
         return True
-    return mention.role in _PLAIN and all(one.level == "district" for one in mention.readings)
+    return mention.role in _PLAIN and levels == _DISTRICT_ONLY
 
 
 def _namesake_penalty(
@@ -583,16 +589,17 @@ def _namesake_penalty(
     mention = parsed.mentions[name.mention]
     if mention.role not in _PLAIN:
         return 0.0
-    namesakes = {one.code for one in mention.readings if one.level == "district"}
-    if not namesakes:
+    if "district" not in gazetteer.levels[mention.key]:
         return 0.0
+    namesakes = {one.code for one in mention.readings if one.level == "district"}
     penalty = 0.0
     for number, code in case.plain:
         if number in own or parsed.mentions[number].key == mention.key:
             continue
         if gazetteer.villages[code].district_code in namesakes:
             return _NAMESAKE_INSIDE
-        if number < name.mention:
+        other = parsed.mentions[number]
+        if number < name.mention and (other.role == "village" or not other.distance):
             penalty = _NAMESAKE_AFTER
     return penalty
 
@@ -608,7 +615,12 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
         ),
         key=lambda one: (-one.weight, one.code),
     )
-    in_area = any(_is_sure_district(parsed.mentions[one.mention]) for one in case.districts) or any(how == "explicit" for _, how, _ in case.regencies)
+    in_area = any(
+        _is_sure_district(
+            parsed.mentions[one.mention], gazetteer.levels[parsed.mentions[one.mention].key]
+        )
+        for one in case.districts
+    ) or any(how == "explicit" for _, how, _ in case.regencies)
     outside = max((one.weight for one in case.outside), default=-math.inf)
     if case.unknown_regency:
         outside = max(outside, 5.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -85,19 +84,24 @@ ROLES = MappingProxyType(
         building="perum perumahan prum perumnas komplek kompleks komp kompl griya ruko blok blk "
         "gedung lantai",
         business="batik toko butik grosir pasar psr pusat sentra galeri gallery konveksi pabrik "
-        "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd sdn smp smpn sma "
-        "sman smk mts tk ponpes pesantren rs rsi rsu rsud puskesmas kantor balai polsek spbu atm "
+        "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd sdn smp smpn "
+        "sma sman smk mts tk ponpes pesantren rs rsi rsu rsud puskesmas kantor balai polsek spbu atm "
         "stasiun terminal rumah hotel bank outlet kios warung industri tenun kerajinan umkm shop "
         "store center bordir sablon printing garmen alfamart indomaret mall",
     )
 )
 """Words that say what the next name is; keys are folded words."""
 
+DESA_WORDS = _words("desa ds des dsa village")
+"""Words of a rural village; the other village words are of an urban one (kelurahan)."""
+
 SUFFIX_ROLES = _words("village district subdistrict regency city kota")
 """Role words that may stand after their name (``Wiradesa District``-like word order)."""
 
-NUMBER_WORDS = _words("rt rw rtrw no nomor nmr nmor num km kav telp tlp hp wa fax")
+NUMBER_WORDS = _words("no nomor nmr nmor num km kav telp tlp hp wa fax")
 """Words that announce a number; like numbers they end a name."""
+
+_BLOCK_WORDS = _words("rt rw rtrw")
 
 FILLERS = _words(
     "besar dan di of the eks ex bekas lama depan belakang samping sebelah dekat utama "
@@ -105,6 +109,24 @@ FILLERS = _words(
     "central"
 )
 """Words that neither name nor end anything."""
+
+TITLES = _words(
+    "dr drs ir prof kh k h hj ki ny nyai raden jend jendral jenderal letjen letjend mayjen brigjen "
+    "kol kolonel kapten kap mayor mgr pangeran p r a tgk"
+)
+"""Titles before the name of a person; a street's name goes on after them."""
+
+STREET_NAMES = _words(
+    "sudirman diponegoro sutomo setiabudi urip sumoharjo imam bonjol hasanudin patimura kartini "
+    "dewi sartika ahmad yani gajah mada hayam wuruk wahid hasyim asyari dahlan mansyur mansur agus "
+    "salim hos cokroaminoto cokro aminoto dewantara dewantoro hajar suprapto parman siswondo "
+    "panjaitan haryono gatot subroto cipto mangunkusumo wahidin sudirohusodo supratman sutami "
+    "samanhudi kusuma bangsa merdeka kemerdekaan perintis pahlawan veteran pemuda pramuka sultan "
+    "agung slamet riyadi sisingamangaraja teuku umar cut nyak dien hata sukarno sriwijaya "
+    "majapahit mataram singosari pajajaran jayabaya otista iskandardinata juanda thamrin "
+    "rajawali melati mawar kenanga cempaka teratai flamboyan anggrek"
+)
+"""Words of street names found in every town: never a slip for a village's name."""
 
 _ROMAN = frozenset(["ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii"])
 
@@ -164,6 +186,9 @@ def fold(name: str) -> str:
     return fold_word("".join(_LETTERS.findall(name)))
 
 
+MAX_LENGTH = 1_000
+"""Characters of an address that are read; what comes after them is no address."""
+
 _LETTERS = re.compile(r"[^\W\d_]+")
 # A word, a number, or a sign that ends a name. Dots, quotes, colons, ampersands and tight hyphens
 # only divide words: "Kel.Sukamaju", "Suka-Maju".
@@ -185,7 +210,7 @@ class Words:
         The same words as printed.
     breaks : tuple of int
         What stood before the word: 0 nothing, 1 a spaced hyphen (it ends a name, or joins its
-        parts), 2 another sign, a number or the start, which no name crosses.
+        parts), 2 another sign, RT/RW or the start, 3 a number; no name crosses 2 and 3.
     postal_codes : tuple of str
         Five-digit numbers met.
     """
@@ -196,13 +221,59 @@ class Words:
     postal_codes: tuple[str, ...]
 
 
-def _tokens(text: str) -> Iterator[str]:
-    """Yield words, numbers and signs of a text, with words run together set apart again."""
+def _tokens(text: str) -> list[str]:
+    """List words, numbers and signs of a text, with words run together set apart again."""
+    text = text[:MAX_LENGTH]
     if "+" in text:
         text = _PLUS_CODE.sub(",", text)
     if not (text.islower() or text.isupper()):
         text = _CAMEL.sub(" ", text)
-    return iter(_TOKEN.findall(text))
+    return _TOKEN.findall(text)
+
+
+@lru_cache(maxsize=65_536)
+def _classify(token: str) -> tuple[int, str]:
+    """Return how strongly a token ends a name (0: it is a word) and its folded word or number."""
+    first = token[0]
+    if first.isalpha():
+        word = fold_word(token)
+        if word in NUMBER_WORDS or word in _ROMAN:
+            return 3, ""
+        return (2, "") if word in _BLOCK_WORDS else (0, word)
+    if first.isspace():
+        return 1, ""
+    return (3, token) if first.isdecimal() else (2, "")
+
+
+# Letter pairs that change when two folded words are joined.
+_JOINTS = frozenset(old for old, _ in _SPELLING if len(old) == 2) | {
+    "iy",
+    "uw",
+}
+
+
+def join(head: str, tail: str) -> str:
+    """Join two folded words into the key of both.
+
+    Parameters
+    ----------
+    head, tail : str
+        Folded words, not empty.
+
+    Returns
+    -------
+    str
+        The same as folding the words written as one.
+
+    Examples
+    --------
+    >>> join("kebon", "jati") == fold("Kebonjati")
+    True
+    """
+    pair = head[-1] + tail[0]
+    if pair[0] == pair[1] or pair in _JOINTS:
+        return fold_word(head + tail)
+    return head + tail
 
 
 def split_words(text: str) -> Words:
@@ -224,7 +295,7 @@ def split_words(text: str) -> Words:
     >>> cut.words, cut.postal_codes
     (('jl', 'melati', 'kel', 'suka', 'maju'), ('51123',))
     >>> cut.breaks
-    (2, 0, 2, 0, 0)
+    (2, 0, 3, 0, 0)
     """
     words: list[str] = []
     written: list[str] = []
@@ -232,20 +303,14 @@ def split_words(text: str) -> Words:
     postal: list[str] = []
     pending = 2
     for token in _tokens(text):
-        first = token[0]
-        if first.isalpha():
-            word = fold_word(token)
-            if word in NUMBER_WORDS or word in _ROMAN:
-                pending = 2
-            else:
-                words.append(word)
-                written.append(token)
-                breaks.append(pending)
-                pending = 0
-        elif first.isspace():
-            pending = max(pending, 1)
-        else:
-            pending = 2
-            if len(token) == 5 and token.isdecimal() and first != "0":
-                postal.append(token)
+        strength, word = _classify(token)
+        if strength == 0:
+            words.append(word)
+            written.append(token)
+            breaks.append(pending)
+            pending = 0
+        elif pending < 2:
+            pending = strength
+        if strength == 3 and len(word) == 5 and word[0] != "0":
+            postal.append(word)
     return Words(tuple(words), tuple(written), tuple(breaks), tuple(postal))
