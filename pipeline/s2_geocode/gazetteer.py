@@ -8,6 +8,7 @@ exactly or within an edit distance.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -147,7 +148,8 @@ class Gazetteer:
     levels: Mapping[str, frozenset[str]]
     starts: frozenset[str]
     postal: Mapping[str, frozenset[str]]
-    _keys_by_length: Mapping[int, tuple[str, ...]] = field(repr=False)
+    _keys_by_length: tuple[str, ...] = field(repr=False)
+    _length_ends: tuple[int, ...] = field(repr=False)  # keys of at most n letters
     _near: dict[tuple[str, int], tuple[Near, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -297,10 +299,15 @@ class Gazetteer:
             ):
                 add(stem, "village", reading.code, "stem", reading.name)
         readings = {key: tuple(held.values()) for key, held in writings.items() if held}
-        by_length: dict[int, list[str]] = defaultdict(list)
-        for key in sorted(readings):
-            if any(reading.kind not in ("stem", "abbreviation") for reading in readings[key]):
-                by_length[len(key)].append(key)
+        fuzzy = sorted(
+            (
+                key
+                for key, held in readings.items()
+                if any(reading.kind not in ("stem", "abbreviation") for reading in held)
+            ),
+            key=lambda key: (len(key), key),
+        )
+        lengths = [len(key) for key in fuzzy]
         return cls(
             villages=MappingProxyType(villages),
             districts=MappingProxyType(districts),
@@ -314,8 +321,9 @@ class Gazetteer:
             ),
             starts=frozenset(key[:end] for key in readings for end in range(1, len(key) + 1)),
             postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),
-            _keys_by_length=MappingProxyType(
-                {length: tuple(keys) for length, keys in by_length.items()}
+            _keys_by_length=tuple(fuzzy),
+            _length_ends=tuple(
+                bisect_right(lengths, length) for length in range(max(lengths, default=0) + 1)
             ),
         )
 
@@ -337,17 +345,19 @@ class Gazetteer:
         """
         held = self._near.get((key, distance))
         if held is None:
-            found: list[Near] = []
-            for length in range(len(key) - distance, len(key) + distance + 1):
-                keys = self._keys_by_length.get(length)
-                if keys:
-                    found += (
-                        Near(near, int(edits))
-                        for near, edits, _ in process.extract_iter(
-                            key, keys, scorer=OSA.distance, score_cutoff=distance
-                        )
-                    )
-            held = tuple(sorted(found, key=lambda near: (near.distance, near.key)))
+            ends = self._length_ends
+            first = ends[min(max(len(key) - distance - 1, 0), len(ends) - 1)]
+            last = ends[min(len(key) + distance, len(ends) - 1)]
+            held = tuple(
+                Near(near, int(edits))
+                for near, edits, _ in process.extract(
+                    key,
+                    self._keys_by_length[first:last],
+                    scorer=OSA.distance,
+                    score_cutoff=distance,
+                    limit=None,
+                )
+            )
             if len(self._near) >= _CACHE_LIMIT:
                 self._near.clear()
             self._near[key, distance] = held

@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from pipeline.contracts.errors import InvalidArgument
 from pipeline.s2_geocode import names
-from pipeline.s2_geocode.gazetteer import Gazetteer, Reading
+from pipeline.s2_geocode.gazetteer import Gazetteer, Near, Reading
 
 ACCEPT = 0.75
 """Least probability at which a village is given."""
@@ -95,6 +96,7 @@ _KIND_PENALTY = {
 _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "province", "kampung"})
 _ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
+_HOPELESS = frozenset({"street", "business", "building"})  # too weak to look for slips in
 _OUTSIDE_ONLY = frozenset({"outside"})
 _DISTRICT_ONLY = frozenset({"district"})
 _RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
@@ -117,6 +119,7 @@ _OUTSIDE = {
 }
 _NAMESAKE_INSIDE = 3.0  # a kecamatan's name beside another village of that kecamatan
 _NAMESAKE_AFTER = 4.0  # a kecamatan's name after another village: addresses go from small to large
+_SEEN_LIMIT = 50_000
 _CLOSE = 3.0  # candidates this much below the best are still named
 
 
@@ -179,7 +182,7 @@ class _Parsed(NamedTuple):
     breaks: list[int]
     mentions: list[_Mention]
     unknown: dict[int, str]
-    postal_codes: tuple[str, ...]
+    postal_codes: list[str]
 
 
 def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> tuple[int, str]:
@@ -199,9 +202,8 @@ def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) ->
 
 def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
     """Find the exact mentions in a text."""
-    cut = names.split_words(text)
-    words, written, breaks = list(cut.words), list(cut.written), list(cut.breaks)
-    roles = names.ROLES
+    words, written, breaks, postal_codes = names.split_words(text)
+    roles, starts = names.ROLES, gazetteer.starts
     mentions: list[_Mention] = []
     unknown: dict[int, str] = {}
     role: str | None = None  # of the last role word, while it lasts
@@ -214,7 +216,9 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS):
             role, offset = None, 0
         word_role = roles.get(word)
-        length, key = _find(gazetteer, words, breaks, at)
+        length, key = 0, ""
+        if word in starts or word[:-1] in starts:
+            length, key = _find(gazetteer, words, breaks, at)
         if word_role is not None and length == 1:
             # A role word that is also a name ("Dukuh") is a name where nothing follows it.
             followed = (
@@ -282,7 +286,7 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             role, offset = None, 0
         fresh = False
     return _Parsed(
-        words, written, breaks, _loosen(mentions, unknown, breaks), unknown, cut.postal_codes
+        words, written, breaks, _loosen(mentions, unknown, breaks), unknown, postal_codes
     )
 
 
@@ -332,13 +336,15 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
                 break
             key = names.join(key, word) if key else word
             if end - 1 in unknown:
+                if unknown[end - 1] in _HOPELESS:
+                    break
                 news += 1
             elif mention is not None and mention not in inside:
                 inside.append(mention)
             # Names inside the span give way only if they are no more than a part of it.
             if (
                 not news
-                or len(key) < 4
+                or len(key) < 3
                 or any(
                     one.start < start
                     or one.end > end
@@ -348,7 +354,8 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
             ):
                 continue
             role = unknown.get(start) or (inside[0].role if inside else "loose")
-            for near in gazetteer.near(key, _reach(role, len(key))):
+            written = "".join(parsed.written[start:end]).lower()
+            for near in _near(gazetteer, key, written, role):
                 if end - start > 1 and near.distance >= 2 and len(near.key) < 10:
                     continue
                 if not _may_be_typo(gazetteer.levels[near.key], role, len(key)):
@@ -384,13 +391,29 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     return parsed._replace(mentions=mentions, unknown=rest)
 
 
+def _near(gazetteer: Gazetteer, key: str, written: str, role: str) -> Iterable[Near]:
+    """Return the listed keys near a written name.
+
+    A slip can look like an old spelling or a doubled letter and be folded further away, so the
+    letters as written are tried too.
+    """
+    found = gazetteer.near(key, _reach(role, len(key)))
+    if written == key:
+        return found
+    nearest = {one.key: one for one in gazetteer.near(written, _reach(role, len(written)))}
+    for one in found:
+        if one.key not in nearest or one.distance < nearest[one.key].distance:
+            nearest[one.key] = one
+    return nearest.values()
+
+
 def _reach(role: str, length: int) -> int:
     """Return the edit distance to look within: a role word lets shorter names be read."""
     if role == "district":
-        return 2
+        return 2 if length >= 4 else 1
     if role == "village":
-        return 2 if length >= 6 else 1
-    return 2 if length >= 7 else 1
+        return 2 if length >= 6 else 1 if length >= 4 else 0
+    return 2 if length >= 7 else 1 if length >= 4 else 0
 
 
 def _may_be_typo(levels: frozenset[str], role: str, length: int) -> bool:
@@ -431,7 +454,7 @@ class _Case:
 
     villages: dict[str, list[_Evidence]]
     districts: list[_Evidence]
-    regencies: list[tuple[int, str, tuple[Reading, ...]]]
+    regencies: list[tuple[int, bool, list[str]]]  # mention, with a Kota or Kab word, codes
     outside: list[_Evidence]
     plain: list[tuple[int, str]]  # villages named exactly and not only by a street, by mention
     unknown_regency: bool
@@ -445,11 +468,12 @@ def _regency_kind(name: str) -> str:
 
 def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
-    case = _Case({}, [], [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
+    roles = parsed.unknown.values()
+    case = _Case({}, [], [], [], [], "regency" in roles or "city" in roles)
     for number, one in enumerate(parsed.mentions):
         levels = gazetteer.levels[one.key]
         typo = _typo_penalty(one)
-        regencies: list[Reading] = []
+        regencies: list[str] = []
         for reading in one.readings:
             # Where the short name is a kecamatan's own it is no village's first name.
             if reading.kind == "stem" and "district" in levels and one.role != "village":
@@ -474,22 +498,20 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 if weight > 0:
                     case.districts.append(_Evidence(number, weight, reading))
             elif reading.level == "regency":
-                regencies.append(reading)
+                regencies.append(reading.code)
             elif one.role in _OUTSIDE and (
                 levels == _OUTSIDE_ONLY or one.role in ("regency", "city", "province")
             ):
                 weight = _OUTSIDE[one.role] - typo
                 case.outside.append(_Evidence(number, weight, reading))
         if regencies and one.role not in ("street", "street_tail", "building"):
-            typed = [
-                reading
-                for reading in regencies
-                if one.role == _regency_kind(gazetteer.regencies[reading.code])
-            ]
             explicit = one.role in ("regency", "city")
-            case.regencies.append(
-                (number, "explicit" if explicit else "bare", tuple(typed or regencies))
-            )
+            typed = [
+                code
+                for code in regencies
+                if explicit and one.role == _regency_kind(gazetteer.regencies[code])
+            ]
+            case.regencies.append((number, explicit, typed or regencies))
     return case
 
 
@@ -508,14 +530,15 @@ def _weigh_village(
 ) -> _Weighed:
     """Sum the evidence for one village."""
     village = gazetteer.villages[code]
-    districts = [one for one in case.districts if one.reading.code == village.district_code]
-
-    def with_district(one: _Evidence) -> float:
-        return one.weight + max(
-            (d.weight for d in districts if d.mention != one.mention), default=0
-        )
-
-    best = max(held, key=with_district)
+    home = village.district_code
+    best, best_total = held[0], -math.inf
+    for one in held:
+        total = one.weight
+        for other in case.districts:
+            if other.reading.code == home and other.mention != one.mention:
+                total = max(total, one.weight + other.weight)
+        if total > best_total:
+            best, best_total = one, total
     own = {one.mention for one in held}
     weight = best.weight
     notes: list[str] = []
@@ -527,7 +550,7 @@ def _weigh_village(
     agreeing: _Evidence | None = None
     against: _Evidence | None = None
     for one in case.districts:
-        if one.reading.code == village.district_code:
+        if one.reading.code == home:
             if one.mention != best.mention and (agreeing is None or one.weight > agreeing.weight):
                 agreeing = one
         elif (
@@ -547,16 +570,13 @@ def _weigh_village(
             f"conflict: kecamatan {against.reading.name} stated, village is in "
             f"{village.district_name}"
         )
-    for number, how, readings in case.regencies:
+    for number, explicit, codes in case.regencies:
         if number in own:
             continue
-        codes = {one.code for one in readings}
-        if village.regency_code in codes:
-            weight += _REGENCY_AGREES if len(codes) < len(gazetteer.regencies) else _IN_AREA
-        else:
-            weight -= _REGENCY_CONFLICT if how == "explicit" else 0.5
+        weight += _regency_weight(gazetteer, village.regency_code, explicit, codes)
+        if village.regency_code not in codes:
             notes.append(
-                f"conflict: {gazetteer.regencies[readings[0].code]} stated, village is in "
+                f"conflict: {gazetteer.regencies[codes[0]]} stated, village is in "
                 f"{village.regency_name}"
             )
     if case.outside:
@@ -573,6 +593,15 @@ def _weigh_village(
         if code[-4] == ("1" if role_word in names.DESA_WORDS else "2"):
             weight -= _WRONG_LEVEL
     return _Weighed(weight, code, best, agreeing, tuple(notes))
+
+
+def _regency_weight(
+    gazetteer: Gazetteer, regency: str, explicit: bool, codes: Sequence[str]
+) -> float:
+    """Return what a mention of a Kota or Kabupaten weighs for a place in a regency."""
+    if regency not in codes:
+        return -_REGENCY_CONFLICT if explicit else -0.5
+    return _REGENCY_AGREES if len(codes) < len(gazetteer.regencies) else _IN_AREA
 
 
 def _is_sure_district(mention: _Mention, levels: frozenset[str]) -> bool:
@@ -620,7 +649,7 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
             parsed.mentions[one.mention], gazetteer.levels[parsed.mentions[one.mention].key]
         )
         for one in case.districts
-    ) or any(how == "explicit" for _, how, _ in case.regencies)
+    ) or any(explicit for _, explicit, _ in case.regencies)
     outside = max((one.weight for one in case.outside), default=-math.inf)
     if case.unknown_regency:
         outside = max(outside, 5.0)
@@ -640,14 +669,10 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
         if best is not None and one.mention != best.name.mention:
             continue
         value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
-        for number, how, readings in case.regencies:
-            regency = gazetteer.regency_of[one.reading.code]
-            if number == one.mention:
-                continue
-            if all(r.code != regency for r in readings):
-                value -= _REGENCY_CONFLICT if how == "explicit" else 0.5
-            else:
-                value += _REGENCY_AGREES if len(readings) < len(gazetteer.regencies) else _IN_AREA
+        for number, explicit, codes in case.regencies:
+            if number != one.mention:
+                regency = gazetteer.regency_of[one.reading.code]
+                value += _regency_weight(gazetteer, regency, explicit, codes)
         if case.outside:
             value -= 1.5
         for other in case.districts:
@@ -695,9 +720,9 @@ def _say_district(parsed: _Parsed, evidence: _Evidence) -> str:
 
 def _say_regencies(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> Iterator[str]:
     """Tell in words which regencies were named."""
-    for number, _, readings in case.regencies:
+    for number, _, codes in case.regencies:
         written = parsed.mentions[number].written
-        stated = " or ".join(gazetteer.regencies[one.code] for one in readings)
+        stated = " or ".join(gazetteer.regencies[code] for code in codes)
         yield f'"{written}" = {stated}'
 
 
@@ -838,11 +863,11 @@ def _only_district(
             return None, 0.0, said
     trust = 0.95 if parsed.mentions[best.mention].role == "district" else 0.85
     regency = gazetteer.regency_of[code]
-    for number, how, readings in case.regencies:
-        if number != best.mention and all(one.code != regency for one in readings):
-            trust -= 0.3 if how == "explicit" else 0.1
+    for number, explicit, stated_codes in case.regencies:
+        if number != best.mention and regency not in stated_codes:
+            trust -= 0.3 if explicit else 0.1
             said.append(
-                f"conflict: {gazetteer.regencies[readings[0].code]} stated, kecamatan is in "
+                f"conflict: {gazetteer.regencies[stated_codes[0]]} stated, kecamatan is in "
                 f"{gazetteer.regencies[regency]}"
             )
     return code, max(trust, 0.1), said
@@ -967,13 +992,20 @@ def geocode_addresses(
                 f"{len(column)}. Pass the column of the same table."
             )
     nothing: Iterable[Any] = [None] * len(addresses)
-    rows = [
-        _geocode(gazetteer, *cells)
-        for cells in zip(addresses, district or nothing, regency or nothing, strict=True)
-    ]
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    adders = [(attrgetter(name), columns[name].append) for name in COLUMNS]
+    # Registers repeat themselves: an address seen is not read again.
+    seen: dict[tuple[Any, ...], Match] = {}
+    for cells in zip(addresses, district or nothing, regency or nothing, strict=True):
+        match = seen.get(cells) or _geocode(gazetteer, *cells)
+        if len(seen) >= _SEEN_LIMIT:
+            seen.clear()
+        seen[cells] = match
+        for get, add in adders:
+            add(get(match))
     return pd.DataFrame(
         {
-            name: pd.Series([getattr(row, name) for row in rows], dtype=kind)
-            for name, kind in ((name, float if name == "score" else object) for name in COLUMNS)
+            name: pd.Series(values, dtype=float if name == "score" else object)
+            for name, values in columns.items()
         }
     )

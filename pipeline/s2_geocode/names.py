@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 # Spelling before 1972 (van Ophuijsen and Soewandi) and romanised Javanese, to present spelling;
 # order matters: a digraph is replaced before the letters it leaves behind are looked at.
@@ -85,9 +85,9 @@ ROLES = MappingProxyType(
         "gedung lantai",
         business="batik toko butik grosir pasar psr pusat sentra galeri gallery konveksi pabrik "
         "cv pt ud pd koperasi kub showroom workshop museum masjid mushola musola sd sdn smp smpn "
-        "sma sman smk mts tk ponpes pesantren rs rsi rsu rsud puskesmas kantor balai polsek spbu atm "
-        "stasiun terminal rumah hotel bank outlet kios warung industri tenun kerajinan umkm shop "
-        "store center bordir sablon printing garmen alfamart indomaret mall",
+        "sma sman smk mts tk ponpes pesantren rs rsi rsu rsud puskesmas kantor balai polsek spbu "
+        "atm stasiun terminal rumah hotel bank outlet kios warung industri tenun kerajinan umkm "
+        "shop store center bordir sablon printing garmen alfamart indomaret mall",
     )
 )
 """Words that say what the next name is; keys are folded words."""
@@ -198,27 +198,26 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PLUS_CODE = re.compile(r"\b[2-9CFGHJMPQRVWX]{2,8}\+[2-9CFGHJMPQRVWX]{0,3}", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The folded words of one address.
 
-    Parameters
+    Attributes
     ----------
-    words : tuple of str
+    words : list of str
         Folded words in order; numbers and signs are gone.
-    written : tuple of str
+    written : list of str
         The same words as printed.
-    breaks : tuple of int
+    breaks : list of int
         What stood before the word: 0 nothing, 1 a spaced hyphen (it ends a name, or joins its
         parts), 2 another sign, RT/RW or the start, 3 a number; no name crosses 2 and 3.
-    postal_codes : tuple of str
+    postal_codes : list of str
         Five-digit numbers met.
     """
 
-    words: tuple[str, ...]
-    written: tuple[str, ...]
-    breaks: tuple[int, ...]
-    postal_codes: tuple[str, ...]
+    words: list[str]
+    written: list[str]
+    breaks: list[int]
+    postal_codes: list[str]
 
 
 def _tokens(text: str) -> list[str]:
@@ -293,9 +292,9 @@ def split_words(text: str) -> Words:
     --------
     >>> cut = split_words("Jl. Melati No. 3, RT 02/RW 03 Kel.Suka-Maju 51123")
     >>> cut.words, cut.postal_codes
-    (('jl', 'melati', 'kel', 'suka', 'maju'), ('51123',))
+    (['jl', 'melati', 'kel', 'suka', 'maju'], ['51123'])
     >>> cut.breaks
-    (2, 0, 3, 0, 0)
+    [2, 0, 3, 0, 0]
     """
     words: list[str] = []
     written: list[str] = []
@@ -313,4 +312,4 @@ def split_words(text: str) -> Words:
             pending = strength
         if strength == 3 and len(word) == 5 and word[0] != "0":
             postal.append(word)
-    return Words(tuple(words), tuple(written), tuple(breaks), tuple(postal))
+    return Words(words, written, breaks, postal)
