@@ -111,7 +111,7 @@ def _stem(name: str) -> str | None:
     joined = names.fold(name)
     for qualifier in names.QUALIFIERS:
         base = joined.removesuffix(names.fold_word(qualifier))
-        if base != joined and len(base) >= 5:
+        if base != joined and len(base) >= 4:
             return base
     return None
 
@@ -232,6 +232,8 @@ class Gazetteer:
         def add_all(level: str, code: str, kind: str, name: str) -> None:
             key = names.fold(name)
             add(key, level, code, kind, name)
+            # The letters as written are kept for measuring slips: folding can hide or add edits.
+            add("".join(re.findall(r"[^\W\d_]+", name)).lower(), level, code, kind, name)
             # Before 1972 the present y was written j.
             if "y" in key:
                 add(key.replace("y", "j"), level, code, kind, name)

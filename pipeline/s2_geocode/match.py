@@ -54,16 +54,16 @@ _VILLAGE_WEIGHT = {
     "bare": 5.0,
     "loose": 4.0,
     "kampung": 3.5,
-    "hamlet": 2.5,
-    "street_tail": 3.2,
-    "business_tail": 3.2,
+    "hamlet": 1.8,
+    "street_tail": 3.4,
+    "business_tail": 3.4,
     "district": 3.0,
     "regency": 2.0,
     "city": 2.0,
     "province": 0.0,
     "street": 1.0,
-    "building": 1.5,
-    "business": 1.5,
+    "building": 0.5,
+    "business": 0.5,
 }
 # The same where the name is a kampung or landmark, which is what those role words announce.
 _PLACE_WEIGHT = {**_VILLAGE_WEIGHT, "village": 4.5, "bare": 4.0, "kampung": 4.5, "hamlet": 4.5}
@@ -97,6 +97,8 @@ _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "provinc
 _ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
 _HOPELESS = frozenset({"street", "business", "building"})  # too weak to look for slips in
+_SURE_ROLES = _PLAIN | {"village"}
+_ASIDE = frozenset({"street", "hamlet"})  # names often borrowed from a village elsewhere
 _OUTSIDE_ONLY = frozenset({"outside"})
 _DISTRICT_ONLY = frozenset({"district"})
 _RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
@@ -107,6 +109,7 @@ _REGENCY_AGREES = 1.0
 _REGENCY_CONFLICT = 1.5
 _IN_AREA = 0.3  # a regency named without Kota or Kab: of little help to tell villages apart
 _REPEATED = 0.7  # the village named a second time in other words
+_OTHER_VILLAGE = 1.5  # a name after Desa or Kel. that is not listed: some other village
 _WRONG_LEVEL = 0.3  # "Desa" before a kelurahan or the other way round: often so in print
 _POSTAL = 0.4  # a tie-break: far too little to decide alone
 _OUTSIDE = {
@@ -209,25 +212,26 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
     role: str | None = None  # of the last role word, while it lasts
     fresh = False  # no word has followed the role word yet
     offset = 0  # unknown words since a street word
+    on_road = False  # the next name is the street's other end
     after_street = False  # the name before was a street's
     at = 0
     while at < len(words):
         word = words[at]
-        if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS):
+        if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS) and not on_road:
             role, offset = None, 0
+        on_road = False
         word_role = roles.get(word)
         length, key = 0, ""
         if word in starts or word[:-1] in starts:
             length, key = _find(gazetteer, words, breaks, at)
-        if word_role is not None and length == 1:
-            # A role word that is also a name ("Dukuh") is a name where nothing follows it.
-            followed = (
-                at + 1 < len(words)
-                and not breaks[at + 1]
-                and roles.get(words[at + 1]) not in _ADDRESS_LEVELS
-            )
-            if followed and role not in ("village", "district"):
-                length = 0
+        # A role word that is also a name ("Dukuh") is a name unless it has one itself.
+        if (
+            word_role is not None
+            and length == 1
+            and role not in ("village", "district")
+            and _has_name(gazetteer, words, breaks, at + 1)
+        ):
+            length = 0
         if word == _RAYA and length == 0 and not breaks[at] and role != "street":
             at += 1
             continue
@@ -281,8 +285,8 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         )
         # A road is often named by two ends: a further end outside is still the road's.
         after_street = here in ("street", "street_tail")
-        rest_is_street = role == "street" and _only_outside(gazetteer, words, breaks, end)
-        if not rest_is_street:
+        on_road = here == "street" and _goes_on(gazetteer, words, breaks, at, gazetteer.levels[key])
+        if not on_road:
             role, offset = None, 0
         fresh = False
     return _Parsed(
@@ -297,12 +301,29 @@ def _tail(role: str | None, offset: int) -> str | None:
     return "loose" if offset and role in ("kampung", "hamlet", "building") else role
 
 
-def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> bool:
-    """Tell whether the next name in the same run is a place outside and nothing else."""
-    if at >= len(words) or breaks[at]:
+def _has_name(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> bool:
+    """Tell whether a role word is followed by a name of its own, not by that of a larger place."""
+    if at >= len(words) or breaks[at] or names.ROLES.get(words[at]) in _ADDRESS_LEVELS:
         return False
     length, key = _find(gazetteer, words, breaks, at)
-    return length > 0 and gazetteer.levels[key] == _OUTSIDE_ONLY
+    return length == 0 or "village" in gazetteer.levels[key]
+
+
+def _goes_on(
+    gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int, levels: frozenset[str]
+) -> bool:
+    """Tell whether a road named by the place before is named by the next one as well.
+
+    Roads are named by their two ends: after a regency a kecamatan or a place outside, after
+    another place only one outside.
+    """
+    if at >= len(words) or breaks[at] > 1:
+        return False
+    length, key = _find(gazetteer, words, breaks, at)
+    if not length:
+        return False
+    after = gazetteer.levels[key]
+    return after == _OUTSIDE_ONLY or ("regency" in levels and "district" in after)
 
 
 def _loosen(mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]) -> list[_Mention]:
@@ -456,8 +477,9 @@ class _Case:
     districts: list[_Evidence]
     regencies: list[tuple[int, bool, list[str]]]  # mention, with a Kota or Kab word, codes
     outside: list[_Evidence]
-    plain: list[tuple[int, str]]  # villages named exactly and not only by a street, by mention
+    plain: list[tuple[int, str]]  # villages named, if not by a building only, by mention
     unknown_regency: bool
+    unknown_village: bool
 
 
 def _regency_kind(name: str) -> str:
@@ -469,7 +491,7 @@ def _regency_kind(name: str) -> str:
 def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
     roles = parsed.unknown.values()
-    case = _Case({}, [], [], [], [], "regency" in roles or "city" in roles)
+    case = _Case({}, [], [], [], [], "regency" in roles or "city" in roles, "village" in roles)
     for number, one in enumerate(parsed.mentions):
         levels = gazetteer.levels[one.key]
         typo = _typo_penalty(one)
@@ -491,7 +513,7 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 case.villages.setdefault(reading.code, []).append(
                     _Evidence(number, weight - cost, reading)
                 )
-                if one.role not in ("street", "business") and reading.kind != "stem":
+                if one.role not in ("business", "building") and reading.kind != "stem":
                     case.plain.append((number, reading.code))
             elif reading.level == "district":
                 weight = _DISTRICT_WEIGHT[one.role] - 0.5 * typo
@@ -545,8 +567,8 @@ def _weigh_village(
     # The same village in other words (an old and the present name) is a second witness.
     others = {one.mention for one in held if one.mention != best.mention and one.weight > 0}
     weight += min(_REPEATED * len(others), 2 * _REPEATED)
-    weight -= _namesake_penalty(gazetteer, parsed, case, best, own)
-
+    if case.unknown_village and parsed.mentions[best.mention].role != "village":
+        weight -= _OTHER_VILLAGE
     agreeing: _Evidence | None = None
     against: _Evidence | None = None
     for one in case.districts:
@@ -559,6 +581,7 @@ def _weigh_village(
             and (against is None or one.weight > against.weight)
         ):
             against = one
+    weight -= _namesake_penalty(gazetteer, parsed, case, best, own, home if agreeing else "")
     if agreeing is not None:
         weight += agreeing.weight
     elif against is not None:
@@ -612,24 +635,31 @@ def _is_sure_district(mention: _Mention, levels: frozenset[str]) -> bool:
 
 
 def _namesake_penalty(
-    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, name: _Evidence, own: set[int]
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, name: _Evidence, own: set[int], home: str
 ) -> float:
-    """Return the cost of reading a name as a village that is as well a kecamatan's."""
+    """Return the cost of reading a name as a village that is as well a kecamatan's.
+
+    `home` is the village's own kecamatan if that is named apart, else empty.
+    """
     mention = parsed.mentions[name.mention]
-    if mention.role not in _PLAIN:
-        return 0.0
-    if "district" not in gazetteer.levels[mention.key]:
+    if mention.role not in _PLAIN or "district" not in gazetteer.levels[mention.key]:
         return 0.0
     namesakes = {one.code for one in mention.readings if one.level == "district"}
     penalty = 0.0
     for number, code in case.plain:
-        if number in own or parsed.mentions[number].key == mention.key:
-            continue
-        if gazetteer.villages[code].district_code in namesakes:
-            return _NAMESAKE_INSIDE
         other = parsed.mentions[number]
-        if number < name.mention and (other.role == "village" or not other.distance):
-            penalty = _NAMESAKE_AFTER
+        if number in own or other.key == mention.key:
+            continue
+        inside = gazetteer.villages[code].district_code
+        if home and inside != home:
+            continue
+        aside = other.role in _ASIDE
+        if inside in namesakes:
+            penalty = max(penalty, _NAMESAKE_INSIDE * (0.5 if aside else 1.0))
+        elif number < name.mention and (
+            other.role == "village" or (not other.distance and not aside)
+        ):
+            penalty = max(penalty, _NAMESAKE_AFTER)
     return penalty
 
 
@@ -683,6 +713,13 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
             ):
                 value -= 1.5
         namesakes[one.reading.code] = max(value, namesakes.get(one.reading.code, -math.inf))
+    if namesakes:
+        top = max(namesakes, key=lambda code: namesakes[code])
+        others = [one.weight for one in weighed] + [_OTHER_PLACE, outside]
+        others += [weight for code, weight in namesakes.items() if code != top]
+        sure = 1.0 / (1.0 + sum(math.exp(other - namesakes[top]) for other in others))
+        if sure >= ACCEPT:
+            return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0, top), False
     rivals += namesakes.values()
     rivals += [_OTHER_PLACE, outside]
 
@@ -692,7 +729,7 @@ def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
             settled = (
                 best.district is not None
                 and probability > 0.9
-                and parsed.mentions[best.name.mention].role not in ("street", "street_tail")
+                and parsed.mentions[best.name.mention].role in _SURE_ROLES
             )
             return _village_match(gazetteer, parsed, weighed, namesakes, probability), settled
         if outside > best.weight:
@@ -795,12 +832,16 @@ def _open_match(
     weighed: Sequence[_Weighed],
     namesakes: dict[str, float],
     probability: float,
+    sure: str | None = None,
 ) -> Match:
-    """Write the answer where no village is sure: the kecamatan if that is, and the candidates."""
+    """Write the answer where no village is sure: the kecamatan if that is, and the candidates.
+
+    `sure` is the kecamatan where its name was weighed against a village's.
+    """
     codes = _candidates(weighed, namesakes)
     villages = [code for code in codes if code in gazetteer.villages]
     said = [_say(parsed, one.name) for one in weighed if one.code in codes]
-    district, trust, how = _only_district(gazetteer, parsed, case, codes)
+    district, trust, how = _only_district(gazetteer, parsed, case, codes, sure)
     said += how
     said += _say_regencies(gazetteer, parsed, case)
     for at, role in parsed.unknown.items():
@@ -809,7 +850,7 @@ def _open_match(
     close = [one for one in weighed if one.weight > weighed[0].weight - _CLOSE]
     ambiguous = len(codes) > 1 and (len(close) > 1 or bool(namesakes))
     if district is not None:
-        method = "ambiguous" if villages and ambiguous else "district_only"
+        method = "ambiguous" if villages and ambiguous and sure is None else "district_only"
         if not villages and district not in codes:
             codes = [district, *codes]
         regency = gazetteer.regencies[gazetteer.regency_of[district]]
@@ -824,7 +865,11 @@ def _open_match(
             "; ".join(dict.fromkeys(said)),
             ";".join(codes),
         )
-    method = "ambiguous" if ambiguous else "weak" if villages else "unmatched"
+    if not codes:
+        # A street's or firm's name is too little even for a kecamatan, but worth a look.
+        codes = list(dict.fromkeys(one.reading.code for one in case.districts))
+        said += [_say_district(parsed, one) for one in case.districts]
+    method = "ambiguous" if ambiguous else "weak" if codes else "unmatched"
     return Match(
         None,
         None,
@@ -839,11 +884,14 @@ def _open_match(
 
 
 def _only_district(
-    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, codes: Sequence[str]
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, codes: Sequence[str], sure: str | None
 ) -> tuple[str | None, float, list[str]]:
     """Return the kecamatan that is sure though the village is not, its trust, and why."""
     stated = [
-        one for one in case.districts if parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+        one
+        for one in case.districts
+        if parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+        and (sure is None or one.reading.code == sure)
     ]
     if not stated:
         return None, 0.0, []
@@ -853,7 +901,7 @@ def _only_district(
     if any(one.reading.code != code and one.weight > best.weight - 0.5 for one in stated):
         return None, 0.0, [*said, "conflict: two kecamatan stated"]
     # A bare name that may be a village elsewhere says nothing sure about the kecamatan.
-    if parsed.mentions[best.mention].role in _PLAIN:
+    if sure is None and parsed.mentions[best.mention].role in _PLAIN:
         own = {
             reading.code
             for reading in parsed.mentions[best.mention].readings
