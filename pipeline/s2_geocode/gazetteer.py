@@ -101,9 +101,8 @@ def _short_writings(name: str) -> Iterable[str]:
         base = joined.removesuffix(compass)
         if base != joined and len(base) >= 4:
             for short in map(names.fold_word, shorts):
-                yield base + short
-                if len(short) > 3:
-                    yield short + base
+                # English words stand before the name.
+                yield short + base if short in names.ENGLISH_COMPASS else base + short
 
 
 def _stem(name: str) -> str | None:

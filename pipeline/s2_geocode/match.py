@@ -61,6 +61,7 @@ _VILLAGE_WEIGHT = {
     "regency": 2.0,
     "city": 2.0,
     "province": 0.0,
+    "larger": -1.5,
     "street": 1.0,
     "building": 0.5,
     "business": 0.5,
@@ -82,6 +83,7 @@ _DISTRICT_WEIGHT = {
     "kampung": 0.7,
     "hamlet": 0.7,
     "village": 0.5,
+    "larger": 0.5,
     "province": 0.0,
 }
 _KIND_PENALTY = {
@@ -229,7 +231,7 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             word_role is not None
             and length == 1
             and role not in ("village", "district")
-            and _has_name(gazetteer, words, breaks, at + 1)
+            and _has_name(gazetteer, words, breaks, at + 1, word_role)
         ):
             length = 0
         if word == _RAYA and length == 0 and not breaks[at] and role != "street":
@@ -289,9 +291,8 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         if not on_road:
             role, offset = None, 0
         fresh = False
-    return _Parsed(
-        words, written, breaks, _loosen(mentions, unknown, breaks), unknown, postal_codes
-    )
+    mentions = _settle_regencies(gazetteer, _loosen(mentions, unknown, breaks))
+    return _Parsed(words, written, breaks, mentions, unknown, postal_codes)
 
 
 def _tail(role: str | None, offset: int) -> str | None:
@@ -301,10 +302,14 @@ def _tail(role: str | None, offset: int) -> str | None:
     return "loose" if offset and role in ("kampung", "hamlet", "building") else role
 
 
-def _has_name(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> bool:
+def _has_name(
+    gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int, role: str
+) -> bool:
     """Tell whether a role word is followed by a name of its own, not by that of a larger place."""
     if at >= len(words) or breaks[at] or names.ROLES.get(words[at]) in _ADDRESS_LEVELS:
         return False
+    if role in _EXPLICIT_LEVELS:
+        return True
     length, key = _find(gazetteer, words, breaks, at)
     return length == 0 or "village" in gazetteer.levels[key]
 
@@ -338,6 +343,28 @@ def _loosen(mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]
         else one
         for one in mentions
     ]
+
+
+def _settle_regencies(gazetteer: Gazetteer, mentions: list[_Mention]) -> list[_Mention]:
+    """Read a plain name that is a regency's and a smaller place's as the regency's last of all.
+
+    Addresses go from small to large: only where the regency is named again after it is such a
+    name the smaller place.
+    """
+    settled: list[_Mention] = []
+    later: set[str] = set()
+    for one in reversed(mentions):
+        levels = gazetteer.levels[one.key]
+        if "regency" in levels:
+            if one.role in _PLAIN and len(levels) > 1:
+                if one.key in later:
+                    smaller = tuple(r for r in one.readings if r.level != "regency")
+                    one = one._replace(readings=smaller)
+                else:
+                    one = one._replace(role="larger")
+            later.add(one.key)
+        settled.append(one)
+    return settled[::-1]
 
 
 def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
@@ -744,7 +771,11 @@ def _say(parsed: _Parsed, evidence: _Evidence) -> str:
     """Tell in words what a mention was read as."""
     mention = parsed.mentions[evidence.mention]
     how = f"typo {mention.distance}" if mention.distance else evidence.reading.kind
-    role = "" if mention.role in _PLAIN else f"{mention.role.replace('_', ' ')} "
+    role = (
+        ""
+        if mention.role in _PLAIN or mention.role == "larger"
+        else f"{mention.role.replace('_', ' ')} "
+    )
     return f'{role}"{mention.written}" = {evidence.reading.name} ({how})'
 
 

@@ -145,6 +145,8 @@ COMPASS = MappingProxyType(
 )
 """Compass words of Indonesian and Javanese with the short and English forms seen in print."""
 
+ENGLISH_COMPASS = _words("north south west east central")
+
 ABBREVIATED_STARTS = MappingProxyType(
     {
         "tanjung": ("tj", "tjg", "tg"),
