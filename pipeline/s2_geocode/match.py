@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -561,6 +562,7 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 if explicit and one.role == _regency_kind(gazetteer.regencies[code])
             ]
             case.regencies.append((number, explicit, typed or regencies))
+    case.unknown_regency = case.unknown_regency and not case.regencies
     return case
 
 
@@ -629,9 +631,10 @@ def _weigh_village(
                 f"conflict: {gazetteer.regencies[codes[0]]} stated, village is in "
                 f"{village.regency_name}"
             )
-    if case.outside:
+    if case.outside or case.unknown_regency:
         weight -= 1.5 if agreeing is None else 0.0
-        notes.append(f"conflict: {case.outside[0].reading.name} outside the area named")
+        named = case.outside[0].reading.name if case.outside else "a Kota or Kabupaten"
+        notes.append(f"conflict: {named} outside the area named")
     for postal in parsed.postal_codes:
         places = gazetteer.postal.get(postal)
         if places is not None and not places.isdisjoint((code, village.district_code)):
@@ -1044,7 +1047,7 @@ def geocode_addresses(
     -------
     DataFrame
         N rows in the order of the addresses with the columns :data:`COLUMNS`. Memory grows with
-        N only by this table; call it on parts of a register to bound it.
+        N only by this table; :func:`geocode_parts` bounds it.
 
     Raises
     ------
@@ -1088,3 +1091,42 @@ def geocode_addresses(
             for name, values in columns.items()
         }
     )
+
+
+def geocode_parts(
+    gazetteer: Gazetteer, addresses: Iterable[str | None], *, size: int = 50_000
+) -> Iterator[pd.DataFrame]:
+    """Geocode any number of addresses in bounded memory, part by part.
+
+    Parameters
+    ----------
+    gazetteer : Gazetteer
+        Index of the area.
+    addresses : iterable of str or None
+        Addresses as printed; read no further than the part at work.
+    size : int
+        Addresses in a part.
+
+    Yields
+    ------
+    DataFrame
+        The table of :func:`geocode_addresses` for the next `size` addresses.
+
+    Raises
+    ------
+    InvalidArgument
+        `size` is below 1.
+
+    Examples
+    --------
+    >>> from pipeline.s2_geocode.gazetteer import ALIAS_COLUMNS, OLD_NAME_COLUMNS, VILLAGE_COLUMNS
+    >>> columns = VILLAGE_COLUMNS, OLD_NAME_COLUMNS, ALIAS_COLUMNS
+    >>> gazetteer = Gazetteer.from_tables(*(pd.DataFrame(columns=list(one)) for one in columns))
+    >>> [len(part) for part in geocode_parts(gazetteer, ["a", "b", "c"], size=2)]
+    [2, 1]
+    """
+    if size < 1:
+        raise InvalidArgument(f"size: expected at least 1, found {size}.")
+    rest = iter(addresses)
+    while part := list(islice(rest, size)):
+        yield geocode_addresses(gazetteer, part)

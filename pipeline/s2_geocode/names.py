@@ -1,7 +1,7 @@
 """Fold Indonesian place names to one spelling and cut addresses into words with roles.
 
-Two writings of one name (``Simbang Kulon`` and ``SIMBANGKULON``, ``Kradjan`` and ``Krajan``,
-``Banyuurip`` and ``Banyurip``) fold to one key, so that everything after this module compares
+Two writings of one name (``Suka Maju`` and ``SUKAMAJU``, ``Soekamadjoe`` and ``Sukamaju``,
+``Sukamajju`` and ``Sukamaju``) fold to one key, so that everything after this module compares
 plain strings. The module knows the language of addresses, not the places of any area.
 """
 
@@ -48,17 +48,22 @@ def fold_word(word: str) -> str:
 
     Examples
     --------
-    >>> fold_word("Banjoeurip"), fold_word("KADJEN"), fold_word("Krapyak")
-    ('banyurip', 'kajen', 'krapyak')
+    >>> fold_word("Soekamadjoe"), fold_word("SUKAMAJJU"), fold_word("Tjempaka")
+    ('sukamaju', 'sukamaju', 'cempaka')
     """
     text = word.lower()
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    for old, new in _SPELLING:
-        if old in text:
-            text = text.replace(old, new)
-    return _DOUBLED.sub(r"\1", text)
+    # A replacement can leave letters that are to be replaced in turn.
+    before = ""
+    while text != before:
+        before = text
+        text = _DOUBLED.sub(r"\1", text)
+        for old, new in _SPELLING:
+            if old in text:
+                text = text.replace(old, new)
+    return text
 
 
 def _roles(**words: str) -> dict[str, str]:
@@ -96,7 +101,7 @@ DESA_WORDS = _words("desa ds des dsa village")
 """Words of a rural village; the other village words are of an urban one (kelurahan)."""
 
 SUFFIX_ROLES = _words("village district subdistrict regency city kota")
-"""Role words that may stand after their name (``Wiradesa District``-like word order)."""
+"""Role words that may stand after their name (``Sukamaju District``)."""
 
 NUMBER_WORDS = _words("no nomor nmr nmor num km kav telp tlp hp wa fax")
 """Words that announce a number; like numbers they end a name."""
@@ -154,7 +159,6 @@ ABBREVIATED_STARTS = MappingProxyType(
         "karang": ("kr", "krg"),
         "kedung": ("kd", "kdg"),
         "sumber": ("sb", "sbr"),
-        "bojong": ("bj", "bjg"),
         "banjar": ("bjr",),
         "pasir": ("psr",),
         "panjang": ("pjg",),
@@ -182,7 +186,7 @@ def fold(name: str) -> str:
 
     Examples
     --------
-    >>> fold("Simbang Kulon") == fold("SIMBANGKULON") == fold("Simbang-Koelon")
+    >>> fold("Suka Maju") == fold("SUKAMAJU") == fold("Soeka-Madjoe")
     True
     """
     return fold_word("".join(_LETTERS.findall(name)))
@@ -238,7 +242,7 @@ def _classify(token: str) -> tuple[int, str]:
     first = token[0]
     if first.isalpha():
         word = fold_word(token)
-        if word in NUMBER_WORDS or word in _ROMAN:
+        if word in NUMBER_WORDS or token.lower() in _ROMAN:
             return 3, ""
         return (2, "") if word in _BLOCK_WORDS else (0, word)
     if first.isspace():
@@ -247,10 +251,7 @@ def _classify(token: str) -> tuple[int, str]:
 
 
 # Letter pairs that change when two folded words are joined.
-_JOINTS = frozenset(old for old, _ in _SPELLING if len(old) == 2) | {
-    "iy",
-    "uw",
-}
+_JOINTS = frozenset(old[at : at + 2] for old, _ in _SPELLING for at in range(len(old) - 1))
 
 
 def join(head: str, tail: str) -> str:

@@ -49,8 +49,25 @@ STREETS = (
     "Cempaka",
     "Seruni",
 )
-FIRMS = ("Batik {}", "UD. {}", "CV {}", "Toko {}", "Batik Tulis {}", "PT. {}", "Konveksi {}", "IKM {}")
-WORDS = ("Sekar Arum", "Barokah", "Putra Jaya", "Mega Mulya", "Larasati", "Sinar Abadi", "Tiga Dara")
+FIRMS = (
+    "Batik {}",
+    "UD. {}",
+    "CV {}",
+    "Toko {}",
+    "Batik Tulis {}",
+    "PT. {}",
+    "Konveksi {}",
+    "IKM {}",
+)
+WORDS = (
+    "Sekar Arum",
+    "Barokah",
+    "Putra Jaya",
+    "Mega Mulya",
+    "Larasati",
+    "Sinar Abadi",
+    "Tiga Dara",
+)
 HAMLETS = ("Krajan", "Wringin", "Pesantren", "Gumuk", "Ngemplak", "Sambiroto Lor", "Blok Manis")
 OUTSIDE = (
     ("Sambong", "Batang", "Batang"),
@@ -72,9 +89,26 @@ OUTSIDE = (
 )
 CITIES = frozenset({"Surakarta", "Semarang"})
 
-_SHORT = {"Utara": ["Utr.", "Utara"], "Selatan": ["Sel.", "Slt."], "Barat": ["Bar.", "Brt"], "Timur": ["Tim.", "Tmr"]}
+_SHORT = {
+    "Utara": ["Utr.", "Utara"],
+    "Selatan": ["Sel.", "Slt."],
+    "Barat": ["Bar.", "Brt"],
+    "Timur": ["Tim.", "Tmr"],
+}
 _ENGLISH = {"Utara": "North", "Selatan": "South", "Barat": "West", "Timur": "East"}
-_ENDS = ("kulon", "wetan", "kidul", "lor", "tengah", "ageng", "alit", "rejo", "sari", "mulyo", "anyar")
+_ENDS = (
+    "kulon",
+    "wetan",
+    "kidul",
+    "lor",
+    "tengah",
+    "ageng",
+    "alit",
+    "rejo",
+    "sari",
+    "mulyo",
+    "anyar",
+)
 _OLD_SPELLING = (("u", "oe"), ("j", "dj"), ("y", "j"))
 
 
@@ -120,7 +154,8 @@ class Addresses:
         self.village = village.to_dict("records")
         self.by_code = {row["village_code"]: row for row in self.village}
         self.districts = {
-            row["district_code"]: (row["district_name"], row["regency_name"]) for row in self.village
+            row["district_code"]: (row["district_name"], row["regency_name"])
+            for row in self.village
         }
         self.regencies = sorted({row["regency_name"] for row in self.village})
         # A name is shared if it stands for more than one village, or for a kecamatan as well.
@@ -167,7 +202,7 @@ class Addresses:
             row["village_code"][-4] == "2",
         )
 
-    # How the parts are written -----------------------------------------------------------------
+    # How the parts are written ---------------------------------------------------------------
 
     def front(self) -> list[str]:
         """Draw what stands before the village: firm, street, number, RT/RW, hamlet, Plus Code."""
@@ -186,8 +221,11 @@ class Addresses:
         if self.chance(0.4):
             rt, rw = self.rng.integers(1, 12, size=2)
             out.append(
-                str(self.pick(["RT {0:02d}/RW {1:02d}", "RT.{0}/{1}", "RT {0} RW {1}", "Rt{0}/Rw{1}"]))
-                .format(rt, rw)
+                str(
+                    self.pick(
+                        ["RT {0:02d}/RW {1:02d}", "RT.{0}/{1}", "RT {0} RW {1}", "Rt{0}/Rw{1}"]
+                    )
+                ).format(rt, rw)
             )
         if self.chance(0.1):
             out.append(f"{self.pick(['Dk.', 'Dukuh', 'Dusun', 'Dk'])} {self.pick(HAMLETS)}")
@@ -195,7 +233,9 @@ class Addresses:
 
     def write_village(self, parts: Parts) -> str:
         """Write the village with or without its word."""
-        words = ["Desa", "Ds.", "Ds", "DESA"] if parts.is_desa else ["Kelurahan", "Kel.", "Kel", "Kel."]
+        words = (
+            ["Desa", "Ds.", "Ds", "DESA"] if parts.is_desa else ["Kelurahan", "Kel.", "Kel", "Kel."]
+        )
         if self.chance(0.08):
             words = ["Desa", "Kel."]
         return f"{self.pick(words)} {parts.name}" if self.chance(0.55) else parts.name
@@ -256,7 +296,7 @@ class Addresses:
         """Draw a postal code: one of the region, whichever."""
         return str(self.rng.integers(51111, 51199))
 
-    # Noise in names ------------------------------------------------------------------------------
+    # Noise in names --------------------------------------------------------------------------
 
     def typo(self, name: str, edits: int = 1) -> str:
         """Change letters: drop, double, swap, replace or add."""
@@ -293,7 +333,7 @@ class Addresses:
             return name
         return name.replace(new, old) if new in name[1:] else name.replace("u", "oe")
 
-    # Kinds -----------------------------------------------------------------------------------------
+    # Kinds of noise --------------------------------------------------------------------------
 
     def plain(self) -> Address:
         row = self.pick(self.village)
@@ -340,12 +380,16 @@ class Addresses:
 
     def kampung_name(self) -> Address:
         name, row = self.pick(self.kampung)
-        word = "" if fold(name).startswith(("kampung", "pasar", "museum", "grosir")) else (
-            str(self.pick(["", "Kampung ", "Dukuh ", "Kp. ", "Perum "]))
+        word = (
+            ""
+            if fold(name).startswith(("kampung", "pasar", "museum", "grosir"))
+            else (str(self.pick(["", "Kampung ", "Dukuh ", "Kp. ", "Perum "])))
         )
         parts = Parts("", row["district_name"], row["regency_name"], False)
         front = self.front()[:1] if self.chance(0.5) else []
-        return self.given("kampung", row, self.line(parts, regency=True, front=[*front, word + name]))
+        return self.given(
+            "kampung", row, self.line(parts, regency=True, front=[*front, word + name])
+        )
 
     def no_district(self) -> Address:
         row = self.pick(self.unique)
@@ -382,7 +426,9 @@ class Addresses:
     def street_of_other(self) -> Address:
         """A street that bears the name of another village."""
         row, other = self.pick(self.village), self.pick(self.village)
-        street = f"Jl. {self.pick(['', 'Raya '])}{other['village_name']} No. {self.rng.integers(1, 99)}"
+        street = (
+            f"Jl. {self.pick(['', 'Raya '])}{other['village_name']} No. {self.rng.integers(1, 99)}"
+        )
         return self.given("street", row, self.line(self.parts(row), front=[street]))
 
     def map_service(self) -> Address:
@@ -408,11 +454,12 @@ class Addresses:
         """Words without the spaces between them."""
         row = self.pick(self.village)
         word = "Ds" if row["village_code"][-4] == "2" else "Kel"
-        text = (
-            f"{word}.{row['village_name']},Kec.{row['district_name']},{self.write_regency(self.parts(row))}"
-            if self.chance(0.5)
-            else f"{word}{row['village_name']} Kec{row['district_name']} {self.write_regency(self.parts(row))}"
-        )
+        village, district = row["village_name"], row["district_name"]
+        regency = self.write_regency(self.parts(row))
+        if self.chance(0.5):
+            text = f"{word}.{village},Kec.{district},{regency}"
+        else:
+            text = f"{word}{village} Kec{district} {regency}"
         return self.given("run together", row, text)
 
     def ambiguous(self) -> Address:
