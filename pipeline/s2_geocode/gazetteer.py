@@ -133,6 +133,8 @@ class Gazetteer:
         Places by folded name.
     levels : mapping of str to frozenset of str
         Levels of the places by folded name.
+    mixed : frozenset of str
+        Folded names of a regency that are those of a smaller place as well.
     starts : frozenset of str
         All beginnings of folded names.
     postal : mapping of str to frozenset of str
@@ -145,6 +147,7 @@ class Gazetteer:
     regency_of: Mapping[str, str]
     readings: Mapping[str, tuple[Reading, ...]]
     levels: Mapping[str, frozenset[str]]
+    mixed: frozenset[str]
     starts: frozenset[str]
     postal: Mapping[str, frozenset[str]]
     _keys_by_length: tuple[str, ...] = field(repr=False)
@@ -319,6 +322,12 @@ class Gazetteer:
             readings=MappingProxyType(readings),
             levels=MappingProxyType(
                 {key: frozenset(one.level for one in held) for key, held in readings.items()}
+            ),
+            mixed=frozenset(
+                key
+                for key, held in readings.items()
+                if any(one.level == "regency" for one in held)
+                and any(one.level != "regency" for one in held)
             ),
             starts=frozenset(key[:end] for key in readings for end in range(1, len(key) + 1)),
             postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),

@@ -352,12 +352,14 @@ def _settle_regencies(gazetteer: Gazetteer, mentions: list[_Mention]) -> list[_M
     Addresses go from small to large: only where the regency is named again after it is such a
     name the smaller place.
     """
+    if all(one.key not in gazetteer.mixed for one in mentions):
+        return mentions
     settled: list[_Mention] = []
     later: set[str] = set()
     for one in reversed(mentions):
         levels = gazetteer.levels[one.key]
         if "regency" in levels:
-            if one.role in _PLAIN and len(levels) > 1:
+            if one.role in _PLAIN and one.key in gazetteer.mixed:
                 if one.key in later:
                     smaller = tuple(r for r in one.readings if r.level != "regency")
                     one = one._replace(readings=smaller)

@@ -110,8 +110,8 @@ _BLOCK_WORDS = _words("rt rw rtrw")
 
 FILLERS = _words(
     "besar dan di of the eks ex bekas lama depan belakang samping sebelah dekat utama "
-    "sebrang seberang nama alamat kode pos kodepos indonesia id tulis cap wisata jawa jateng java "
-    "central"
+    "sebrang seberang nama alamat kode pos kodepos indonesia id tulis cap wisata jawa tengah "
+    "jateng java central"
 )
 """Words that neither name nor end anything."""
 
@@ -226,21 +226,16 @@ class Words(NamedTuple):
     postal_codes: list[str]
 
 
-def _tokens(text: str) -> list[str]:
-    """List words, numbers and signs of a text, with words run together set apart again."""
-    text = text[:MAX_LENGTH]
-    if "+" in text:
-        text = _PLUS_CODE.sub(",", text)
-    if not (text.islower() or text.isupper()):
-        text = _CAMEL.sub(" ", text)
-    return _TOKEN.findall(text)
-
-
 @lru_cache(maxsize=65_536)
 def _classify(token: str) -> tuple[int, str]:
-    """Return how strongly a token ends a name (0: it is a word) and its folded word or number."""
+    """Return how strongly a token ends a name (0: it is a word) and its folded word or number.
+
+    Words run together (``KelMawar``) are told by strength -1.
+    """
     first = token[0]
     if first.isalpha():
+        if not (token.islower() or token.isupper()) and _CAMEL.search(token):
+            return -1, token
         word = fold_word(token)
         if word in NUMBER_WORDS or token.lower() in _ROMAN:
             return 3, ""
@@ -304,13 +299,22 @@ def split_words(text: str) -> Words:
     breaks: list[int] = []
     postal: list[str] = []
     pending = 2
-    for token in _tokens(text):
+    text = text[:MAX_LENGTH]
+    if "+" in text:
+        text = _PLUS_CODE.sub(",", text)
+    for token in _TOKEN.findall(text):
         strength, word = _classify(token)
         if strength == 0:
             words.append(word)
             written.append(token)
             breaks.append(pending)
             pending = 0
+        elif strength < 0:
+            for part in _CAMEL.split(token):
+                words.append(fold_word(part))
+                written.append(part)
+                breaks.append(pending)
+                pending = 0
         elif pending < 2:
             pending = strength
         if strength == 3 and len(word) == 5 and word[0] != "0":
