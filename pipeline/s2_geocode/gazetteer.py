@@ -307,7 +307,11 @@ class Gazetteer:
             (
                 key
                 for key, held in readings.items()
-                if any(reading.kind not in ("stem", "abbreviation") for reading in held)
+                if any(
+                    reading.kind not in ("stem", "abbreviation")
+                    or (reading.kind == "abbreviation" and reading.level == "district")
+                    for reading in held
+                )
             ),
             key=lambda key: (len(key), key),
         )

@@ -101,6 +101,7 @@ _ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
 _HOPELESS = frozenset({"street", "business", "building"})  # too weak to look for slips in
 _SURE_ROLES = _PLAIN | {"village"}
+_INSIDE_ONLY = frozenset({"village", "kampung", "hamlet"})
 _ASIDE = frozenset({"street", "hamlet"})  # names often borrowed from a village elsewhere
 _OUTSIDE_ONLY = frozenset({"outside"})
 _DISTRICT_ONLY = frozenset({"district"})
@@ -113,6 +114,7 @@ _REGENCY_CONFLICT = 1.5
 _IN_AREA = 0.3  # a regency named without Kota or Kab: of little help to tell villages apart
 _REPEATED = 0.7  # the village named a second time in other words
 _OTHER_VILLAGE = 1.5  # a name after Desa or Kel. that is not listed: some other village
+_EXACT_BESIDE = 2.4  # a slip supposed where the words as printed are a name already
 _WRONG_LEVEL = 0.3  # "Desa" before a kelurahan or the other way round: often so in print
 _POSTAL = 0.4  # a tie-break: far too little to decide alone
 _OUTSIDE = {
@@ -178,6 +180,7 @@ class _Mention(NamedTuple):
     readings: tuple[Reading, ...]
     distance: int
     written: str
+    rival: bool = False  # of an exact name
 
 
 class _Parsed(NamedTuple):
@@ -238,6 +241,8 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
         if word == _RAYA and length == 0 and not breaks[at] and role != "street":
             at += 1
             continue
+        if role in _INSIDE_ONLY and length and gazetteer.levels[key] == _OUTSIDE_ONLY:
+            length = 0  # no place outside is meant, but perhaps a slip
         if word_role is not None and length == 0:
             if role == "hamlet" and word_role == "business":
                 offset += 1  # "Dukuh Pesantren": the hamlet's own name
@@ -431,8 +436,12 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
         same = all(held.start == one.start and held.end == one.end for held in clash)
         if same:
             kept.append(one)
+    ends = {one.end for one in kept}
     exact = [
-        held
+        # What follows a name is no longer the street's or firm's.
+        held._replace(role="loose")
+        if held.start in ends and held.role.endswith("_tail") and not breaks[held.start]
+        else held
         for held in parsed.mentions
         if not any(one.start < held.end and held.start < one.end for one in kept)
     ]
@@ -440,6 +449,38 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     rest = {at: role for at, role in unknown.items() if at not in covered}
     mentions = sorted([*exact, *kept])
     return parsed._replace(mentions=mentions, unknown=rest)
+
+
+def _add_lookalikes(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
+    """Add villages of the stated kecamatan that differ by one letter from a village elsewhere.
+
+    A slip can make one village's name of another's.
+    """
+    stated = {
+        reading.code
+        for one in parsed.mentions
+        if one.role in _DISTRICT_CONFLICT
+        for reading in one.readings
+        if reading.level == "district"
+    }
+    found: list[_Mention] = []
+    for one in parsed.mentions if stated else ():
+        homes = {
+            gazetteer.villages[r.code].district_code for r in one.readings if r.level == "village"
+        }
+        if one.distance or one.role not in _SURE_ROLES or not homes or homes & stated:
+            continue
+        for near in gazetteer.near(one.key, 1):
+            there = tuple(
+                reading
+                for reading in gazetteer.readings[near.key]
+                if reading.level == "village"
+                and reading.kind != "stem"
+                and gazetteer.villages[reading.code].district_code in stated
+            )
+            if near.distance and there:
+                found.append(one._replace(key=near.key, readings=there, distance=1, rival=True))
+    return parsed._replace(mentions=sorted([*parsed.mentions, *found])) if found else parsed
 
 
 def _near(gazetteer: Gazetteer, key: str, written: str, role: str) -> Iterable[Near]:
@@ -496,6 +537,7 @@ def _typo_penalty(mention: _Mention) -> float:
     if mention.distance == 0:
         return 0.0
     cost = 3.5 if mention.distance > 1 else 1.2 if len(mention.key) > 5 else 2.0
+    cost += _EXACT_BESIDE if mention.rival else 0.0
     return cost + (0.8 if mention.role.endswith("_tail") else 0.0)
 
 
@@ -987,9 +1029,10 @@ def _geocode(
     if parsed is None:
         return _NOTHING
     match, settled = _resolve(gazetteer, parsed)
-    if settled or not parsed.unknown:
+    if settled:
         return match
-    near = _add_near(gazetteer, parsed)
+    near = _add_near(gazetteer, parsed) if parsed.unknown else parsed
+    near = _add_lookalikes(gazetteer, near)
     return match if near is parsed else _resolve(gazetteer, near)[0]
 
 

@@ -173,6 +173,34 @@ def test_two_slips_need_a_second_witness(gazetteer: Gazetteer) -> None:
     assert "typo 2" in with_district["evidence"]
 
 
+def test_a_slip_may_make_another_villages_name(gazetteer: Gazetteer) -> None:
+    row = geocode_addresses(gazetteer, ["Desa Karagsari, Kec. Karanganyar"]).iloc[0]
+    assert row["village_code"] is None
+    assert row["district_name"] == "Karanganyar"
+    assert set(row["candidates"].split(";")) == {"33.26.07.2008", "33.26.11.2021"}
+    alone = geocode_addresses(gazetteer, ["Desa Karagsari, Kec. Bojong"]).iloc[0]
+    assert alone["village_code"] == "33.26.11.2021"
+
+
+def test_a_regencys_name_is_the_regency_unless_named_again(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    village = pd.DataFrame(
+        [
+            ["1.01.01.2001", "Mekar", "1.01.01", "Mekar", "1.01", "Kabupaten Mekar"],
+            ["1.01.01.2002", "Sukamaju", "1.01.01", "Mekar", "1.01", "Kabupaten Mekar"],
+            ["1.01.02.2001", "Sukamaju", "1.01.02", "Harapan", "1.01", "Kabupaten Mekar"],
+        ],
+        columns=tables["village"].columns,
+    )
+    small = Gazetteer.from_tables(village, tables["old_name"][:0], tables["alias"][:0])
+    found = geocode_addresses(
+        small, ["Sukamaju, Mekar", "Sukamaju, Mekar, Mekar", "Desa Mekar", "Mekar"]
+    )
+    assert found["village_code"].tolist() == [None, "1.01.01.2002", "1.01.01.2001", None]
+    assert found["candidates"][0] == "1.01.01.2002;1.01.02.2001"
+
+
 def test_postal_code_orders_but_does_not_decide(gazetteer: Gazetteer) -> None:
     for code, first in (("51156", "33.26.11.2008"), ("51138", "33.75.04.1010")):
         row = geocode_addresses(gazetteer, [f"Duwet, Pekalongan {code}"]).iloc[0]
