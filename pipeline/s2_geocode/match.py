@@ -100,6 +100,7 @@ _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "provinc
 _ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
 _HOPELESS = frozenset({"street", "business", "building"})  # too weak to look for slips in
+_NAMESAKE_ROLES = _PLAIN | {"street", "street_tail"}
 _SURE_ROLES = _PLAIN | {"village"}
 _INSIDE_ONLY = frozenset({"village", "kampung", "hamlet"})
 _ASIDE = frozenset({"street", "hamlet"})  # names often borrowed from a village elsewhere
@@ -107,6 +108,7 @@ _OUTSIDE_ONLY = frozenset({"outside"})
 _DISTRICT_ONLY = frozenset({"district"})
 _RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
 
+_UNKNOWN_REGENCY = 5.0  # "Kab." or "Kota" before a name of no regency of the area
 _OTHER_PLACE = 2.0  # some place the gazetteer does not hold
 _DISTRICT_CONFLICT = {"district": 1.5, "bare": 1.2, "loose": 1.0}
 _REGENCY_AGREES = 1.0
@@ -124,7 +126,10 @@ _OUTSIDE = {
     "province": 6.0,
     "bare": 5.5,
     "loose": 5.0,
+    "street_tail": 2.5,
+    "business_tail": 2.5,
 }
+_OUTSIDE_NAMED = 1.5  # what a place outside costs a village inside, named in its own right
 _NAMESAKE_INSIDE = 3.0  # a kecamatan's name beside another village of that kecamatan
 _NAMESAKE_AFTER = 4.0  # a kecamatan's name after another village: addresses go from small to large
 _SEEN_LIMIT = 50_000
@@ -550,6 +555,7 @@ class _Case:
     regencies: list[tuple[int, bool, list[str]]]  # mention, with a Kota or Kab word, codes
     outside: list[_Evidence]
     plain: list[tuple[int, str]]  # villages named, if not by a building only, by mention
+    outside_named: str  # a place outside named in its own right, not as a street's end
     unknown_regency: bool
     unknown_village: bool
 
@@ -563,7 +569,7 @@ def _regency_kind(name: str) -> str:
 def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
     roles = parsed.unknown.values()
-    case = _Case({}, [], [], [], [], "regency" in roles or "city" in roles, "village" in roles)
+    case = _Case({}, [], [], [], [], "", "regency" in roles or "city" in roles, "village" in roles)
     for number, one in enumerate(parsed.mentions):
         levels = gazetteer.levels[one.key]
         typo = _typo_penalty(one)
@@ -598,6 +604,8 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
             ):
                 weight = _OUTSIDE[one.role] - typo
                 case.outside.append(_Evidence(number, weight, reading))
+                if not one.role.endswith("_tail"):
+                    case.outside_named = reading.name
         if regencies and one.role not in ("street", "street_tail", "building"):
             explicit = one.role in ("regency", "city")
             typed = [
@@ -607,6 +615,8 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
             ]
             case.regencies.append((number, explicit, typed or regencies))
     case.unknown_regency = case.unknown_regency and not case.regencies
+    if case.unknown_regency and not case.outside_named:
+        case.outside_named = "a Kota or Kabupaten"
     return case
 
 
@@ -675,10 +685,9 @@ def _weigh_village(
                 f"conflict: {gazetteer.regencies[codes[0]]} stated, village is in "
                 f"{village.regency_name}"
             )
-    if case.outside or case.unknown_regency:
-        weight -= 1.5 if agreeing is None else 0.0
-        named = case.outside[0].reading.name if case.outside else "a Kota or Kabupaten"
-        notes.append(f"conflict: {named} outside the area named")
+    if case.outside_named:
+        weight -= _OUTSIDE_NAMED if agreeing is None else 0.0
+        notes.append(f"conflict: {case.outside_named} outside the area named")
     for postal in parsed.postal_codes:
         places = gazetteer.postal.get(postal)
         if places is not None and not places.isdisjoint((code, village.district_code)):
@@ -737,81 +746,92 @@ def _namesake_penalty(
     return penalty
 
 
+def _namesakes(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, best: _Weighed | None
+) -> dict[str, float]:
+    """Weigh the kecamatan a village's name may mean as well, by code.
+
+    Only the name the best village is read from can do so: other names serve that village.
+    """
+    found: dict[str, float] = {}
+    for one in case.districts:
+        mention = parsed.mentions[one.mention]
+        if (
+            mention.role not in _NAMESAKE_ROLES
+            or (best is not None and one.mention != best.name.mention)
+            or not any(r.level == "village" and r.kind != "stem" for r in mention.readings)
+        ):
+            continue
+        value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
+        regency = gazetteer.regency_of[one.reading.code]
+        for number, explicit, codes in case.regencies:
+            if number != one.mention:
+                value += _regency_weight(gazetteer, regency, explicit, codes)
+        if case.outside_named:
+            value -= _OUTSIDE_NAMED
+        for other in case.districts:
+            role = parsed.mentions[other.mention].role
+            if other.mention != one.mention and other.reading.code != one.reading.code:
+                value -= _DISTRICT_CONFLICT.get(role, 0.0)
+        found[one.reading.code] = max(value, found.get(one.reading.code, -math.inf))
+    return found
+
+
+def _outside_weight(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> float:
+    """Weigh that the place is outside: less where the area is named too."""
+    weight = max((one.weight for one in case.outside), default=-math.inf)
+    if case.unknown_regency:
+        weight = max(weight, _UNKNOWN_REGENCY)
+    for one in case.districts:
+        mention = parsed.mentions[one.mention]
+        if _is_sure_district(mention, gazetteer.levels[mention.key]):
+            return weight - 3.0
+    if any(explicit for _, explicit, _ in case.regencies):
+        return weight - 3.0
+    return weight - 1.5 if case.regencies else weight
+
+
+def _probability(weight: float, rivals: Iterable[float]) -> float:
+    """Return the softmax of a weight among its rivals'."""
+    return 1.0 / (1.0 + sum(math.exp(rival - weight) for rival in rivals))
+
+
 def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
     """Combine the evidence of the mentions; also say whether a look at typos can be spared."""
     case = _sort_evidence(gazetteer, parsed)
-    weighed = sorted(
-        (
-            _weigh_village(gazetteer, parsed, case, code, held)
-            for code, held in case.villages.items()
-            if any(one.weight > 0 for one in held)
-        ),
-        key=lambda one: (-one.weight, one.code),
-    )
-    in_area = any(
-        _is_sure_district(
-            parsed.mentions[one.mention], gazetteer.levels[parsed.mentions[one.mention].key]
-        )
-        for one in case.districts
-    ) or any(explicit for _, explicit, _ in case.regencies)
-    outside = max((one.weight for one in case.outside), default=-math.inf)
-    if case.unknown_regency:
-        outside = max(outside, 5.0)
-    if in_area or case.regencies:
-        outside -= 3.0 if in_area else 1.5
-
+    weighed = [
+        _weigh_village(gazetteer, parsed, case, code, held)
+        for code, held in case.villages.items()
+        if any(one.weight > 0 for one in held)
+    ]
+    weighed.sort(key=lambda one: (-one.weight, one.code))
     best = weighed[0] if weighed else None
-    rivals = [one.weight for one in weighed[1:]]
-    # A bare name that is also a kecamatan's may mean just that, unless it served as such.
-    namesakes: dict[str, float] = {}
-    for one in case.districts:
-        mention = parsed.mentions[one.mention]
-        if mention.role not in _PLAIN and mention.role not in ("street", "street_tail"):
-            continue
-        if not any(r.level == "village" and r.kind != "stem" for r in mention.readings):
-            continue
-        if best is not None and one.mention != best.name.mention:
-            continue
-        value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
-        for number, explicit, codes in case.regencies:
-            if number != one.mention:
-                regency = gazetteer.regency_of[one.reading.code]
-                value += _regency_weight(gazetteer, regency, explicit, codes)
-        if case.outside:
-            value -= 1.5
-        for other in case.districts:
-            if (
-                other.mention != one.mention
-                and other.reading.code != one.reading.code
-                and parsed.mentions[other.mention].role in _DISTRICT_CONFLICT
-            ):
-                value -= 1.5
-        namesakes[one.reading.code] = max(value, namesakes.get(one.reading.code, -math.inf))
+    namesakes = _namesakes(gazetteer, parsed, case, best)
+    outside = _outside_weight(gazetteer, parsed, case)
+    others = [_OTHER_PLACE, outside]
     if namesakes:
         top = max(namesakes, key=lambda code: namesakes[code])
-        others = [one.weight for one in weighed] + [_OTHER_PLACE, outside]
-        others += [weight for code, weight in namesakes.items() if code != top]
-        sure = 1.0 / (1.0 + sum(math.exp(other - namesakes[top]) for other in others))
-        if sure >= ACCEPT:
+        rivals = [weight for code, weight in namesakes.items() if code != top]
+        rivals += [one.weight for one in weighed]
+        if _probability(namesakes[top], rivals + others) >= ACCEPT:
             return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0, top), False
-    rivals += namesakes.values()
-    rivals += [_OTHER_PLACE, outside]
-
-    if best is not None:
-        probability = 1.0 / (1.0 + sum(math.exp(rival - best.weight) for rival in rivals))
-        if probability >= ACCEPT:
-            settled = (
-                best.district is not None
-                and probability > 0.9
-                and parsed.mentions[best.name.mention].role in _SURE_ROLES
-            )
-            return _village_match(gazetteer, parsed, weighed, namesakes, probability), settled
-        if outside > best.weight:
+    if best is None:
+        if outside > 0 and (case.outside or not case.districts):
             return _outside_match(parsed, case, weighed, outside), False
-        return _open_match(gazetteer, parsed, case, weighed, namesakes, probability), False
-    if outside > 0 and (case.outside or not case.districts):
+        return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0), False
+    rivals = [*(one.weight for one in weighed[1:]), *namesakes.values(), *others]
+    probability = _probability(best.weight, rivals)
+    if probability >= ACCEPT:
+        settled = (
+            best.district is not None
+            and probability > 0.9
+            and parsed.mentions[best.name.mention].role in _SURE_ROLES
+        )
+        match = _village_match(gazetteer, parsed, case, weighed, namesakes, probability)
+        return match, settled
+    if outside > best.weight:
         return _outside_match(parsed, case, weighed, outside), False
-    return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0), False
+    return _open_match(gazetteer, parsed, case, weighed, namesakes, probability), False
 
 
 def _say(parsed: _Parsed, evidence: _Evidence) -> str:
@@ -863,6 +883,7 @@ def _method(parsed: _Parsed, name: _Evidence) -> str:
 def _village_match(
     gazetteer: Gazetteer,
     parsed: _Parsed,
+    case: _Case,
     weighed: Sequence[_Weighed],
     namesakes: dict[str, float],
     probability: float,
@@ -875,6 +896,7 @@ def _village_match(
         said[0] += f" in present {village.name}"
     if best.district is not None:
         said.append(_say_district(parsed, best.district))
+    said += _say_regencies(gazetteer, parsed, case)
     said += best.notes
     return Match(
         village.code,
@@ -898,8 +920,7 @@ def _outside_match(
     else:
         at = next(at for at, role in parsed.unknown.items() if role in ("regency", "city"))
         said = f'{parsed.unknown[at]} "{parsed.written[at]}" is not in the area'
-    rivals = [_OTHER_PLACE, *(one.weight for one in weighed)]
-    probability = 1.0 / (1.0 + sum(math.exp(rival - outside) for rival in rivals))
+    probability = _probability(outside, [_OTHER_PLACE, *(one.weight for one in weighed)])
     return Match(None, None, None, None, "none", round(probability, 3), "outside", said, "")
 
 
@@ -1022,7 +1043,7 @@ def _geocode(
     """Geocode one address with its further columns."""
     parsed: _Parsed | None = None
     for text, default in ((address, "bare"), (district, "district"), (regency, "regency")):
-        if text is None or text != text or not str(text).strip():
+        if text is None or text is pd.NA or text != text or not str(text).strip():
             continue
         one = _parse(gazetteer, str(text), default)
         parsed = one if parsed is None else _join(parsed, one)
@@ -1118,12 +1139,14 @@ def geocode_addresses(
                 f"{label}: expected {len(addresses)} entries, one for each address, found "
                 f"{len(column)}. Pass the column of the same table."
             )
-    nothing: Iterable[Any] = [None] * len(addresses)
+    nothing: Sequence[Any] = [None] * len(addresses)
+    district = nothing if district is None else district
+    regency = nothing if regency is None else regency
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     adders = [(attrgetter(name), columns[name].append) for name in COLUMNS]
     # Registers repeat themselves: an address seen is not read again.
     seen: dict[tuple[Any, ...], Match] = {}
-    for cells in zip(addresses, district or nothing, regency or nothing, strict=True):
+    for cells in zip(addresses, district, regency, strict=True):
         match = seen.get(cells) or _geocode(gazetteer, *cells)
         if len(seen) >= _SEEN_LIMIT:
             seen.clear()

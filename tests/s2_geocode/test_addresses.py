@@ -148,6 +148,8 @@ HABITS = [
     ("Desa Kauman, Kab. Entahlah", None, None, "outside"),
     ("Desa Entahlah, Kec. Wiradesa", None, "Wiradesa", "district_only"),
     ("Jl. Pemuda Comal Pemalang", None, None, "outside"),
+    ("Jl. Ahmad Yani Pemalang", None, None, "outside"),
+    ("Kel. Langkat, Kec. Kedungwuni", "33.26.13.2004", "Kedungwuni", "typo"),
     ("Kota Pekalongan", None, None, "unmatched"),
     ("-", None, None, "unmatched"),
 ]
@@ -223,6 +225,15 @@ def test_columns_of_their_own(gazetteer: Gazetteer) -> None:
     assert found["village_code"].tolist()[:2] == ["33.26.16.2016", "33.75.02.1004"]
     assert found["district_name"].tolist() == ["Wiradesa", "Pekalongan Timur", "Tirto", None]
     assert found["method"].tolist()[2:] == ["district_only", "outside"]
+
+
+def test_series_are_taken_and_missing_cells_are_none(gazetteer: Gazetteer) -> None:
+    found = geocode_addresses(
+        gazetteer,
+        pd.Series(["Kauman", pd.NA, "Klego", 51123], dtype=object),
+        district=pd.Series(["Wiradesa", None, pd.NA, float("nan")], dtype=object),
+    )
+    assert found["village_code"].tolist() == ["33.26.16.2016", None, "33.75.02.1008", None]
 
 
 def test_column_of_another_length_is_refused(gazetteer: Gazetteer) -> None:
