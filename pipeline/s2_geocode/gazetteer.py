@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
-from rapidfuzz import process
+from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 
 from pipeline.contracts.errors import Fault, InputError
@@ -115,6 +116,14 @@ def _stem(name: str) -> str | None:
     return None
 
 
+def _letters(key: str) -> np.uint32:
+    """Return the set of letters of a key as bits; letters beyond a-z share one."""
+    bits = 0
+    for letter in key:
+        bits |= 1 << min(max(ord(letter) - ord("a"), 0), 26)
+    return np.uint32(bits)
+
+
 @dataclass(frozen=True)
 class Gazetteer:
     """Index over the villages of one area and the names they are known by.
@@ -152,6 +161,7 @@ class Gazetteer:
     postal: Mapping[str, frozenset[str]]
     _keys_by_length: tuple[str, ...] = field(repr=False)
     _length_ends: tuple[int, ...] = field(repr=False)  # keys of at most n letters
+    _letters: NDArray[np.uint32] = field(repr=False, compare=False)  # sets of letters, as bits
     _near: dict[tuple[str, int], tuple[Near, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -336,6 +346,7 @@ class Gazetteer:
             starts=frozenset(key[:end] for key in readings for end in range(1, len(key) + 1)),
             postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),
             _keys_by_length=tuple(fuzzy),
+            _letters=np.array([_letters(key) for key in fuzzy], dtype=np.uint32),
             _length_ends=tuple(
                 bisect_right(lengths, length) for length in range(max(lengths, default=0) + 1)
             ),
@@ -362,16 +373,20 @@ class Gazetteer:
             ends = self._length_ends
             first = ends[min(max(len(key) - distance - 1, 0), len(ends) - 1)]
             last = ends[min(len(key) + distance, len(ends) - 1)]
+            # An edit changes at most two letters of the set a name is made of, so names whose
+            # letters differ more need no measuring.
+            apart = np.bitwise_count(self._letters[first:last] ^ _letters(key))
             held = tuple(
-                Near(near, int(edits))
-                for near, edits, _ in process.extract(
-                    key,
-                    self._keys_by_length[first:last],
-                    scorer=OSA.distance,
-                    score_cutoff=distance,
-                    limit=None,
+                Near(near, edits)
+                for at in np.flatnonzero(apart <= 2 * distance).tolist()
+                if (
+                    edits := OSA.distance(
+                        key, near := self._keys_by_length[first + at], score_cutoff=distance
+                    )
                 )
+                <= distance
             )
+            held = tuple(sorted(held, key=lambda one: (one.distance, one.key)))
             if len(self._near) >= _CACHE_LIMIT:
                 self._near.clear()
             self._near[key, distance] = held

@@ -178,8 +178,10 @@ class Addresses:
         ]
         places = alias[alias["level"].isin(["kampung", "landmark"])]
         self.kampung = [
-            (name, self.by_code[code])
-            for name, code in zip(places["alias"], places["code"], strict=True)
+            (name, level, self.by_code[code])
+            for name, level, code in zip(
+                places["alias"], places["level"], places["code"], strict=True
+            )
             if code in self.by_code
         ]
         self.unique = [row for row in self.village if len(owners[fold(row["village_name"])]) == 1]
@@ -379,12 +381,9 @@ class Addresses:
         return self.given("old name typo", row, self.line(self.parts(row, self.typo(name))))
 
     def kampung_name(self) -> Address:
-        name, row = self.pick(self.kampung)
-        word = (
-            ""
-            if fold(name).startswith(("kampung", "pasar", "museum", "grosir"))
-            else (str(self.pick(["", "Kampung ", "Dukuh ", "Kp. ", "Perum "])))
-        )
+        name, level, row = self.pick(self.kampung)
+        named = fold(name).startswith("kampung") or level == "landmark"
+        word = "" if named else str(self.pick(["", "Kampung ", "Dukuh ", "Kp. ", "Perum "]))
         parts = Parts("", row["district_name"], row["regency_name"], False)
         front = self.front()[:1] if self.chance(0.5) else []
         return self.given(

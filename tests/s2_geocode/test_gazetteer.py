@@ -4,6 +4,7 @@ import dataclasses
 
 import pandas as pd
 import pytest
+from rapidfuzz.distance import OSA
 
 from pipeline.contracts.errors import InputError
 from pipeline.s2_geocode import gazetteer as module
@@ -61,6 +62,22 @@ def test_near_names_nearest_first(gazetteer: Gazetteer) -> None:
     assert [one.distance for one in found] == sorted(one.distance for one in found)
     assert gazetteer.near("landungsri", 2) is found
     assert gazetteer.near("q" * 60, 2) == ()
+
+
+@pytest.mark.parametrize("word", ["landungsri", "kajn", "pekaloniantim", "ab", "wiradesaa"])
+@pytest.mark.parametrize("distance", [1, 2])
+def test_near_misses_no_name(gazetteer: Gazetteer, word: str, distance: int) -> None:
+    every = {
+        key: OSA.distance(word, key)
+        for key, held in gazetteer.readings.items()
+        if any(
+            one.kind not in ("stem", "abbreviation")
+            or (one.kind == "abbreviation" and one.level == "district")
+            for one in held
+        )
+    }
+    expected = {Near(key, edits) for key, edits in every.items() if edits <= distance}
+    assert set(gazetteer.near(word, distance)) == expected
 
 
 def test_caches_are_bounded(
