@@ -207,7 +207,10 @@ def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) ->
     end = at + 1
     # A joint may change the last letter of the part before it, hence the look at all but that.
     while end < len(words) and breaks[end] < 2 and (key in starts or key[:-1] in starts):
-        key = names.join(key, words[end])
+        longer = names.join(key, words[end])
+        if longer == key:
+            break  # a single letter that was taken for a doubled one is no part of the name
+        key = longer
         end += 1
         if key in readings:
             length, found = end - at, key

@@ -111,6 +111,7 @@ def test_sources_of_published_addresses_are_named(real: pd.DataFrame) -> None:
 # One string a habit: what is printed, the village or None, the kecamatan or None, the method.
 HABITS = [
     ("Kel.Klego,Kec.Pekalongan Timur", "33.75.02.1008", "Pekalongan Timur", "exact"),
+    ("Gumawang Gg 7", "33.26.16.1010", "Wiradesa", "exact"),
     ("KLEGO", "33.75.02.1008", "Pekalongan Timur", "exact"),
     ("Ds Simbang Kulon Kec Buaran Kab Pekalongan", "33.26.14.1008", "Buaran", "joined"),
     ("DsKemplong KecWiradesa", "33.26.16.2015", "Wiradesa", "exact"),
