@@ -52,6 +52,13 @@ def test_writings(gazetteer: Gazetteer, key: str, level: str, kind: str) -> None
     assert {(one.level, one.kind) for one in gazetteer.readings[key]} == {(level, kind)}
 
 
+def test_aliases_have_sources_and_stand_once(tables: dict[str, pd.DataFrame]) -> None:
+    alias = tables["alias"]
+    assert (alias["source"] != "").all()
+    assert not alias.duplicated(["alias", "level", "code"]).any()
+    assert (alias.loc[alias["level"] == "outside", "code"] == "").all()
+
+
 def test_a_stem_gives_way_to_a_name(gazetteer: Gazetteer) -> None:
     assert {one.kind for one in gazetteer.readings["krapyak"]} == {"exact"}
 
