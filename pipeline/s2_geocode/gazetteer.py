@@ -8,14 +8,16 @@ exactly or within an edit distance.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
-from rapidfuzz import process
+from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 
 from pipeline.contracts.errors import Fault, InputError
@@ -89,17 +91,19 @@ def _text(value: object) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value).strip()
 
 
-def _compass_writings(name: str) -> Iterable[str]:
-    """Yield writings of a name whose last word is a compass word: short ones, English order."""
-    words = [names.fold_word(word) for word in re.findall(r"[^\W\d_]+", name)]
-    joined = "".join(words)
+def _short_writings(name: str) -> Iterable[str]:
+    """Yield short and English writings: of a compass word at the end, of a usual first part."""
+    joined = names.fold(name)
+    for start, shorts in names.ABBREVIATED_STARTS.items():
+        rest = joined.removeprefix(names.fold_word(start))
+        if rest != joined and len(rest) >= 3:
+            yield from (names.fold_word(short) + rest for short in shorts)
     for compass, shorts in names.COMPASS.items():
         base = joined.removesuffix(compass)
         if base != joined and len(base) >= 4:
             for short in map(names.fold_word, shorts):
-                yield base + short
-                if len(short) > 3:
-                    yield short + base
+                # English words stand before the name.
+                yield short + base if short in names.ENGLISH_COMPASS else base + short
 
 
 def _stem(name: str) -> str | None:
@@ -107,9 +111,17 @@ def _stem(name: str) -> str | None:
     joined = names.fold(name)
     for qualifier in names.QUALIFIERS:
         base = joined.removesuffix(names.fold_word(qualifier))
-        if base != joined and len(base) >= 5:
+        if base != joined and len(base) >= 4:
             return base
     return None
+
+
+def _letters(key: str) -> np.uint32:
+    """Return the set of letters of a key as bits; letters beyond a-z share one."""
+    bits = 0
+    for letter in key:
+        bits |= 1 << min(max(ord(letter) - ord("a"), 0), 26)
+    return np.uint32(bits)
 
 
 @dataclass(frozen=True)
@@ -128,10 +140,14 @@ class Gazetteer:
         Regency code by district code.
     readings : mapping of str to tuple of Reading
         Places by folded name.
+    levels : mapping of str to frozenset of str
+        Levels of the places by folded name.
+    mixed : frozenset of str
+        Folded names of a regency that are those of a smaller place as well.
+    starts : frozenset of str
+        All beginnings of folded names.
     postal : mapping of str to frozenset of str
         Village and district codes by postal code.
-    max_words : int
-        Longest writing to look for, in words.
     """
 
     villages: Mapping[str, Village]
@@ -139,9 +155,13 @@ class Gazetteer:
     regencies: Mapping[str, str]
     regency_of: Mapping[str, str]
     readings: Mapping[str, tuple[Reading, ...]]
+    levels: Mapping[str, frozenset[str]]
+    mixed: frozenset[str]
+    starts: frozenset[str]
     postal: Mapping[str, frozenset[str]]
-    max_words: int
-    _keys_by_length: Mapping[int, tuple[str, ...]] = field(repr=False)
+    _keys_by_length: tuple[str, ...] = field(repr=False)
+    _length_ends: tuple[int, ...] = field(repr=False)  # keys of at most n letters
+    _letters: NDArray[np.uint32] = field(repr=False, compare=False)  # sets of letters, as bits
     _near: dict[tuple[str, int], tuple[Near, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -224,10 +244,12 @@ class Gazetteer:
         def add_all(level: str, code: str, kind: str, name: str) -> None:
             key = names.fold(name)
             add(key, level, code, kind, name)
+            # The letters as written are kept for measuring slips: folding can hide or add edits.
+            add("".join(re.findall(r"[^\W\d_]+", name)).lower(), level, code, kind, name)
             # Before 1972 the present y was written j.
             if "y" in key:
                 add(key.replace("y", "j"), level, code, kind, name)
-            for writing in _compass_writings(name):
+            for writing in _short_writings(name):
                 add(writing, level, code, "abbreviation", name)
 
         for one in villages.values():
@@ -291,11 +313,19 @@ class Gazetteer:
             ):
                 add(stem, "village", reading.code, "stem", reading.name)
         readings = {key: tuple(held.values()) for key, held in writings.items() if held}
-        by_length: dict[int, list[str]] = defaultdict(list)
-        for key in sorted(readings):
-            if any(reading.kind not in ("stem", "abbreviation") for reading in readings[key]):
-                by_length[len(key)].append(key)
-        longest = max((reading.words for held in readings.values() for reading in held), default=1)
+        fuzzy = sorted(
+            (
+                key
+                for key, held in readings.items()
+                if any(
+                    reading.kind not in ("stem", "abbreviation")
+                    or (reading.kind == "abbreviation" and reading.level == "district")
+                    for reading in held
+                )
+            ),
+            key=lambda key: (len(key), key),
+        )
+        lengths = [len(key) for key in fuzzy]
         return cls(
             villages=MappingProxyType(villages),
             districts=MappingProxyType(districts),
@@ -304,15 +334,26 @@ class Gazetteer:
                 {one.district_code: one.regency_code for one in villages.values()}
             ),
             readings=MappingProxyType(readings),
+            levels=MappingProxyType(
+                {key: frozenset(one.level for one in held) for key, held in readings.items()}
+            ),
+            mixed=frozenset(
+                key
+                for key, held in readings.items()
+                if any(one.level == "regency" for one in held)
+                and any(one.level != "regency" for one in held)
+            ),
+            starts=frozenset(key[:end] for key in readings for end in range(1, len(key) + 1)),
             postal=MappingProxyType({code: frozenset(held) for code, held in postal.items()}),
-            max_words=max(4, longest),
-            _keys_by_length=MappingProxyType(
-                {length: tuple(keys) for length, keys in by_length.items()}
+            _keys_by_length=tuple(fuzzy),
+            _letters=np.array([_letters(key) for key in fuzzy], dtype=np.uint32),
+            _length_ends=tuple(
+                bisect_right(lengths, length) for length in range(max(lengths, default=0) + 1)
             ),
         )
 
     def near(self, key: str, distance: int) -> tuple[Near, ...]:
-        """Find listed keys within an edit distance, the nearest only.
+        """Find listed keys within an edit distance.
 
         Parameters
         ----------
@@ -325,22 +366,27 @@ class Gazetteer:
         Returns
         -------
         tuple of Near
-            All keys at the smallest distance found, in alphabetical order.
+            The keys, nearest first.
         """
         held = self._near.get((key, distance))
         if held is None:
-            found: list[Near] = []
-            for length in range(len(key) - distance, len(key) + distance + 1):
-                keys = self._keys_by_length.get(length)
-                if keys:
-                    found += (
-                        Near(near, int(edits))
-                        for near, edits, _ in process.extract_iter(
-                            key, keys, scorer=OSA.distance, score_cutoff=distance
-                        )
+            ends = self._length_ends
+            first = ends[min(max(len(key) - distance - 1, 0), len(ends) - 1)]
+            last = ends[min(len(key) + distance, len(ends) - 1)]
+            # An edit changes at most two letters of the set a name is made of, so names whose
+            # letters differ more need no measuring.
+            apart = np.bitwise_count(self._letters[first:last] ^ _letters(key))
+            held = tuple(
+                Near(near, edits)
+                for at in np.flatnonzero(apart <= 2 * distance).tolist()
+                if (
+                    edits := OSA.distance(
+                        key, near := self._keys_by_length[first + at], score_cutoff=distance
                     )
-            least = min((near.distance for near in found), default=0)
-            held = tuple(sorted(near for near in found if near.distance == least))
+                )
+                <= distance
+            )
+            held = tuple(sorted(held, key=lambda one: (one.distance, one.key)))
             if len(self._near) >= _CACHE_LIMIT:
                 self._near.clear()
             self._near[key, distance] = held

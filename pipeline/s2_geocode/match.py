@@ -17,13 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from pipeline.contracts.errors import InvalidArgument
 from pipeline.s2_geocode import names
-from pipeline.s2_geocode.gazetteer import Gazetteer, Reading
+from pipeline.s2_geocode.gazetteer import Gazetteer, Near, Reading
 
 ACCEPT = 0.75
 """Least probability at which a village is given."""
@@ -53,19 +55,21 @@ _VILLAGE_WEIGHT = {
     "bare": 5.0,
     "loose": 4.0,
     "kampung": 3.5,
-    "hamlet": 2.5,
-    "street_tail": 2.5,
+    "hamlet": 1.8,
+    "street_tail": 3.4,
+    "business_tail": 3.4,
     "district": 3.0,
     "regency": 2.0,
     "city": 2.0,
     "province": 0.0,
-    "street": 1.5,
-    "building": 1.5,
-    "business": 1.5,
+    "larger": -1.5,
+    "street": 1.0,
+    "building": 0.5,
+    "business": 0.5,
 }
 # The same where the name is a kampung or landmark, which is what those role words announce.
 _PLACE_WEIGHT = {**_VILLAGE_WEIGHT, "village": 4.5, "bare": 4.0, "kampung": 4.5, "hamlet": 4.5}
-_PLACE_WEIGHT |= {"business": 2.5, "loose": 4.0}
+_PLACE_WEIGHT |= {"business": 3.5, "building": 4.0, "loose": 4.0}
 _DISTRICT_WEIGHT = {
     "district": 3.0,
     "bare": 2.5,
@@ -73,12 +77,14 @@ _DISTRICT_WEIGHT = {
     "regency": 1.5,
     "city": 1.5,
     "street": 0.7,
-    "street_tail": 0.7,
+    "street_tail": 1.5,
     "business": 0.7,
+    "business_tail": 1.5,
     "building": 0.7,
     "kampung": 0.7,
     "hamlet": 0.7,
     "village": 0.5,
+    "larger": 0.5,
     "province": 0.0,
 }
 _KIND_PENALTY = {
@@ -91,14 +97,26 @@ _KIND_PENALTY = {
     "stem": 2.5,
 }
 _EXPLICIT_LEVELS = frozenset({"village", "district", "regency", "city", "province", "kampung"})
+_ADDRESS_LEVELS = _EXPLICIT_LEVELS | {"street"}
 _PLAIN = frozenset({"bare", "loose"})
+_HOPELESS = frozenset({"street", "business", "building"})  # too weak to look for slips in
+_NAMESAKE_ROLES = _PLAIN | {"street", "street_tail"}
+_SURE_ROLES = _PLAIN | {"village"}
+_INSIDE_ONLY = frozenset({"village", "kampung", "hamlet"})
+_ASIDE = frozenset({"street", "hamlet"})  # names often borrowed from a village elsewhere
+_OUTSIDE_ONLY = frozenset({"outside"})
+_DISTRICT_ONLY = frozenset({"district"})
+_RAYA = "raya"  # opens a street name ("Raya Barat No. 3") or closes one ("Melati Raya")
 
+_UNKNOWN_REGENCY = 5.0  # "Kab." or "Kota" before a name of no regency of the area
 _OTHER_PLACE = 2.0  # some place the gazetteer does not hold
 _DISTRICT_CONFLICT = {"district": 1.5, "bare": 1.2, "loose": 1.0}
 _REGENCY_AGREES = 1.0
 _REGENCY_CONFLICT = 1.5
 _IN_AREA = 0.3  # a regency named without Kota or Kab: of little help to tell villages apart
 _REPEATED = 0.7  # the village named a second time in other words
+_OTHER_VILLAGE = 1.5  # a name after Desa or Kel. that is not listed: some other village
+_EXACT_BESIDE = 2.4  # a slip supposed where the words as printed are a name already
 _WRONG_LEVEL = 0.3  # "Desa" before a kelurahan or the other way round: often so in print
 _POSTAL = 0.4  # a tie-break: far too little to decide alone
 _OUTSIDE = {
@@ -108,7 +126,13 @@ _OUTSIDE = {
     "province": 6.0,
     "bare": 5.5,
     "loose": 5.0,
+    "street_tail": 2.5,
+    "business_tail": 2.5,
 }
+_OUTSIDE_NAMED = 1.5  # what a place outside costs a village inside, named in its own right
+_NAMESAKE_INSIDE = 3.0  # a kecamatan's name beside another village of that kecamatan
+_NAMESAKE_AFTER = 4.0  # a kecamatan's name after another village: addresses go from small to large
+_SEEN_LIMIT = 50_000
 _CLOSE = 3.0  # candidates this much below the best are still named
 
 
@@ -161,6 +185,7 @@ class _Mention(NamedTuple):
     readings: tuple[Reading, ...]
     distance: int
     written: str
+    rival: bool = False  # of an exact name
 
 
 class _Parsed(NamedTuple):
@@ -168,67 +193,84 @@ class _Parsed(NamedTuple):
 
     words: list[str]
     written: list[str]
-    breaks: list[bool]
+    breaks: list[int]
     mentions: list[_Mention]
     unknown: dict[int, str]
-    postal_codes: tuple[str, ...]
+    postal_codes: list[str]
 
 
-def _find(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> tuple[int, str]:
+def _find(gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int) -> tuple[int, str]:
     """Return the length in words and the key of the longest name that starts at a word; or 0."""
-    readings = gazetteer.readings
+    readings, starts = gazetteer.readings, gazetteer.starts
+    key = words[at]
+    length, found = (1, key) if key in readings else (0, "")
     end = at + 1
-    last = min(len(words), at + gazetteer.max_words)
-    while end < last and not breaks[end]:
+    # A joint may change the last letter of the part before it, hence the look at all but that.
+    while end < len(words) and breaks[end] < 2 and (key in starts or key[:-1] in starts):
+        longer = names.join(key, words[end])
+        if longer == key:
+            break  # a single letter that was taken for a doubled one is no part of the name
+        key = longer
         end += 1
-    while end > at:
-        key = names.fold_word("".join(words[at:end])) if end - at > 1 else words[at]
         if key in readings:
-            return end - at, key
-        end -= 1
-    return 0, ""
+            length, found = end - at, key
+    return length, found
 
 
 def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
     """Find the exact mentions in a text."""
-    cut = names.split_words(text)
-    words, written, breaks = list(cut.words), list(cut.written), list(cut.breaks)
-    roles = names.ROLES
+    words, written, breaks, postal_codes = names.split_words(text)
+    roles, starts = names.ROLES, gazetteer.starts
     mentions: list[_Mention] = []
     unknown: dict[int, str] = {}
     role: str | None = None  # of the last role word, while it lasts
     fresh = False  # no word has followed the role word yet
     offset = 0  # unknown words since a street word
+    on_road = False  # the next name is the street's other end
+    after_street = False  # the name before was a street's
     at = 0
     while at < len(words):
         word = words[at]
-        if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS):
+        if breaks[at] and not (fresh and role in _EXPLICIT_LEVELS) and not on_road:
             role, offset = None, 0
+        on_road = False
         word_role = roles.get(word)
-        length, key = _find(gazetteer, words, breaks, at)
-        if word_role is not None and length == 1:
-            # A role word that is also a name ("Dukuh") is a name where nothing follows it.
-            followed = at + 1 < len(words) and not breaks[at + 1] and words[at + 1] not in roles
-            if followed and role not in ("village", "district"):
-                length = 0
+        length, key = 0, ""
+        if word in starts or word[:-1] in starts:
+            length, key = _find(gazetteer, words, breaks, at)
+        # A role word that is also a name ("Dukuh") is a name unless it has one itself.
+        if (
+            word_role is not None
+            and length == 1
+            and role not in ("village", "district")
+            and _has_name(gazetteer, words, breaks, at + 1, word_role)
+        ):
+            length = 0
+        if word == _RAYA and length == 0 and not breaks[at] and role != "street":
+            at += 1
+            continue
+        if role in _INSIDE_ONLY and length and gazetteer.levels[key] == _OUTSIDE_ONLY:
+            length = 0  # no place outside is meant, but perhaps a slip
         if word_role is not None and length == 0:
-            if not (role in ("kampung", "hamlet") and word_role == "business"):
+            if role == "hamlet" and word_role == "business":
+                offset += 1  # "Dukuh Pesantren": the hamlet's own name
+            elif not (role == "kampung" and word_role == "business"):
                 if role == "regency" and fresh and word_role == "city":
                     word_role = None
                 role, fresh, offset = word_role, True, 0
             at += 1
             continue
         if length == 0:
-            if word in names.FILLERS:
+            if word in names.FILLERS or (word in names.TITLES and role == "street"):
                 at += 1
                 continue
             parts = gazetteer.parts(word) if word_role is None else (word,)
             if len(parts) > 1:
                 words[at : at + 1] = parts
                 written[at : at + 1] = parts
-                breaks[at + 1 : at + 1] = [False] * (len(parts) - 1)
+                breaks[at + 1 : at + 1] = [0] * (len(parts) - 1)
                 continue
-            unknown[at] = role or default
+            unknown[at] = _tail(role, offset) or default
             if role in ("village", "district", "regency", "city"):
                 role = None
             offset += 1
@@ -237,9 +279,11 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             continue
         readings = gazetteer.readings[key]
         end = at + length
-        here = role or default
-        if here == "street" and offset:
-            here = "street_tail"
+        here = _tail(role, offset) or default
+        if here == "street_tail" and end < len(words) and breaks[end] == 3:
+            here = "street"  # what the house number follows is the street's name
+        if role is None and after_street and not breaks[at] and here == "bare":
+            here = "loose"
         if (
             end < len(words)
             and not breaks[end]
@@ -256,26 +300,52 @@ def _parse(gazetteer: Gazetteer, text: str, default: str = "bare") -> _Parsed:
             )
         )
         # A road is often named by two ends: a further end outside is still the road's.
-        rest_is_street = role == "street" and _only_outside(gazetteer, words, breaks, end)
-        if not rest_is_street:
+        after_street = here in ("street", "street_tail")
+        on_road = here == "street" and _goes_on(gazetteer, words, breaks, at, gazetteer.levels[key])
+        if not on_road:
             role, offset = None, 0
         fresh = False
-    return _Parsed(
-        words, written, breaks, _loosen(mentions, unknown, breaks), unknown, cut.postal_codes
-    )
+    mentions = _settle_regencies(gazetteer, _loosen(mentions, unknown, breaks))
+    return _Parsed(words, written, breaks, mentions, unknown, postal_codes)
 
 
-def _only_outside(gazetteer: Gazetteer, words: list[str], breaks: list[bool], at: int) -> bool:
-    """Tell whether the next name in the same run is a place outside and nothing else."""
-    if at >= len(words) or breaks[at]:
+def _tail(role: str | None, offset: int) -> str | None:
+    """Return what a role word says of a name that comes after unknown words."""
+    if offset and role in ("street", "business"):
+        return f"{role}_tail"
+    return "loose" if offset and role in ("kampung", "hamlet", "building") else role
+
+
+def _has_name(
+    gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int, role: str
+) -> bool:
+    """Tell whether a role word is followed by a name of its own, not by that of a larger place."""
+    if at >= len(words) or breaks[at] or names.ROLES.get(words[at]) in _ADDRESS_LEVELS:
+        return False
+    if role in _EXPLICIT_LEVELS:
+        return True
+    length, key = _find(gazetteer, words, breaks, at)
+    return length == 0 or "village" in gazetteer.levels[key]
+
+
+def _goes_on(
+    gazetteer: Gazetteer, words: list[str], breaks: list[int], at: int, levels: frozenset[str]
+) -> bool:
+    """Tell whether a road named by the place before is named by the next one as well.
+
+    Roads are named by their two ends: after a regency a kecamatan or a place outside, after
+    another place only one outside.
+    """
+    if at >= len(words) or breaks[at] > 1:
         return False
     length, key = _find(gazetteer, words, breaks, at)
-    return length > 0 and all(one.level == "outside" for one in gazetteer.readings[key])
+    if not length:
+        return False
+    after = gazetteer.levels[key]
+    return after == _OUTSIDE_ONLY or ("regency" in levels and "district" in after)
 
 
-def _loosen(
-    mentions: list[_Mention], unknown: dict[int, str], breaks: list[bool]
-) -> list[_Mention]:
+def _loosen(mentions: list[_Mention], unknown: dict[int, str], breaks: list[int]) -> list[_Mention]:
     """Mark bare names that have an unknown word beside them as loose."""
     return [
         one._replace(role="loose")
@@ -289,63 +359,97 @@ def _loosen(
     ]
 
 
+def _settle_regencies(gazetteer: Gazetteer, mentions: list[_Mention]) -> list[_Mention]:
+    """Read a plain name that is a regency's and a smaller place's as the regency's last of all.
+
+    Addresses go from small to large: only where the regency is named again after it is such a
+    name the smaller place.
+    """
+    if all(one.key not in gazetteer.mixed for one in mentions):
+        return mentions
+    settled: list[_Mention] = []
+    later: set[str] = set()
+    for one in reversed(mentions):
+        levels = gazetteer.levels[one.key]
+        if "regency" in levels:
+            if one.role in _PLAIN and one.key in gazetteer.mixed:
+                if one.key in later:
+                    smaller = tuple(r for r in one.readings if r.level != "regency")
+                    one = one._replace(readings=smaller)
+                else:
+                    one = one._replace(role="larger")
+            later.add(one.key)
+        settled.append(one)
+    return settled[::-1]
+
+
 def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     """Add mentions of listed names within an edit distance of words that are no name."""
     words, breaks, unknown = parsed.words, parsed.breaks, parsed.unknown
     taken = {at: one for one in parsed.mentions for at in range(one.start, one.end)}
-    found: list[_Mention] = []
+    found: list[tuple[int, int, int, _Mention]] = []
     for start in range(len(words)):
+        key, news = "", 0
+        inside: list[_Mention] = []
         for end in range(start + 1, min(len(words), start + 3) + 1):
-            if end - start > 1 and breaks[end - 1]:
+            word = words[end - 1]
+            mention = taken.get(end - 1)
+            if key and breaks[end - 1]:
                 break
-            span = range(start, end)
-            if any(words[at] in names.ROLES for at in span if at not in taken):
+            if (mention is None and word in names.ROLES) or word in names.STREET_NAMES:
                 break
-            if not any(at in unknown for at in span):
-                continue
-            key = names.fold_word("".join(words[start:end]))
-            if len(key) < 5:
-                continue
+            key = names.join(key, word) if key else word
+            if end - 1 in unknown:
+                if unknown[end - 1] in _HOPELESS:
+                    break
+                news += 1
+            elif mention is not None and mention not in inside:
+                inside.append(mention)
             # Names inside the span give way only if they are no more than a part of it.
-            inside = {taken[at] for at in span if at in taken}
-            if any(
-                one.start < start
-                or one.end > end
-                or (one.distance == 0 and not _is_weak(one) and len(one.key) + 4 > len(key))
-                for one in inside
+            if (
+                not news
+                or len(key) < 3
+                or any(
+                    one.start < start
+                    or one.end > end
+                    or (not _is_weak(one) and len(one.key) + 4 > len(key))
+                    for one in inside
+                )
             ):
                 continue
-            for near in gazetteer.near(key, 1 if len(key) < 8 else 2):
+            role = unknown.get(start) or (inside[0].role if inside else "loose")
+            written = "".join(parsed.written[start:end]).lower()
+            for near in _near(gazetteer, key, written, role):
                 if end - start > 1 and near.distance >= 2 and len(near.key) < 10:
                     continue
-                role = unknown.get(start) or next(unknown[at] for at in span if at in unknown)
-                if inside:
-                    role = min(inside).role if start not in unknown else role
-                found.append(
-                    _Mention(
-                        start,
-                        end,
-                        role,
-                        near.key,
-                        gazetteer.readings[near.key],
-                        near.distance,
-                        " ".join(parsed.written[start:end]),
-                    )
+                if not _may_be_typo(gazetteer.levels[near.key], role, len(key)):
+                    continue
+                one = _Mention(
+                    start,
+                    end,
+                    role,
+                    near.key,
+                    gazetteer.readings[near.key],
+                    near.distance,
+                    " ".join(parsed.written[start:end]),
                 )
+                found.append((near.distance - news, start - end, near.distance, one))
     if not found:
         return parsed
-    found.sort(key=lambda one: (one.distance, one.start - one.end, one.start))
+    # Few edits for many words explained come first, so that a name is read as a whole.
+    found.sort(key=lambda one: one[:3])
     kept: list[_Mention] = []
-    for one in found:
+    for *_, one in found:
         clash = [held for held in kept if held.start < one.end and one.start < held.end]
-        same = all(
-            held.start == one.start and held.end == one.end and held.distance == one.distance
-            for held in clash
-        )
+        same = all(held.start == one.start and held.end == one.end for held in clash)
         if same:
             kept.append(one)
+    ends = {one.end for one in kept}
     exact = [
-        held
+        # What follows a name is no longer the street's or firm's.
+        held._replace(role="loose")
+        if held.start in ends and held.role.endswith("_tail") and not breaks[held.start]
+        else held
         for held in parsed.mentions
         if not any(one.start < held.end and held.start < one.end for one in kept)
     ]
@@ -353,6 +457,72 @@ def _add_near(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
     rest = {at: role for at, role in unknown.items() if at not in covered}
     mentions = sorted([*exact, *kept])
     return parsed._replace(mentions=mentions, unknown=rest)
+
+
+def _add_lookalikes(gazetteer: Gazetteer, parsed: _Parsed) -> _Parsed:
+    """Add villages of the stated kecamatan that differ by one letter from a village elsewhere.
+
+    A slip can make one village's name of another's.
+    """
+    stated = {
+        reading.code
+        for one in parsed.mentions
+        if one.role in _DISTRICT_CONFLICT
+        for reading in one.readings
+        if reading.level == "district"
+    }
+    found: list[_Mention] = []
+    for one in parsed.mentions if stated else ():
+        homes = {
+            gazetteer.villages[r.code].district_code for r in one.readings if r.level == "village"
+        }
+        if one.distance or one.role not in _SURE_ROLES or not homes or homes & stated:
+            continue
+        for near in gazetteer.near(one.key, 1):
+            there = tuple(
+                reading
+                for reading in gazetteer.readings[near.key]
+                if reading.level == "village"
+                and reading.kind != "stem"
+                and gazetteer.villages[reading.code].district_code in stated
+            )
+            if near.distance and there:
+                found.append(one._replace(key=near.key, readings=there, distance=1, rival=True))
+    return parsed._replace(mentions=sorted([*parsed.mentions, *found])) if found else parsed
+
+
+def _near(gazetteer: Gazetteer, key: str, written: str, role: str) -> Iterable[Near]:
+    """Return the listed keys near a written name.
+
+    A slip can look like an old spelling or a doubled letter and be folded further away, so the
+    letters as written are tried too.
+    """
+    found = gazetteer.near(key, _reach(role, len(key)))
+    if written == key:
+        return found
+    nearest = {one.key: one for one in gazetteer.near(written, _reach(role, len(written)))}
+    for one in found:
+        if one.key not in nearest or one.distance < nearest[one.key].distance:
+            nearest[one.key] = one
+    return nearest.values()
+
+
+def _reach(role: str, length: int) -> int:
+    """Return the edit distance to look within: a role word lets shorter names be read."""
+    if role == "district":
+        return 2 if length >= 4 else 1
+    if role == "village":
+        return 2 if length >= 6 else 1 if length >= 4 else 0
+    return 2 if length >= 7 else 1 if length >= 4 else 0
+
+
+def _may_be_typo(levels: frozenset[str], role: str, length: int) -> bool:
+    """Tell whether a written word may be a slip for a listed name in its place."""
+    if role == "district":
+        return "district" in levels or (length >= 6 and levels == _OUTSIDE_ONLY)
+    if levels == _OUTSIDE_ONLY:
+        return role in ("regency", "city", "province") and length >= 5
+    return True
 
 
 def _is_weak(mention: _Mention) -> bool:
@@ -374,9 +544,9 @@ def _typo_penalty(mention: _Mention) -> float:
     """Return what the edit distance of a mention costs: more for short names."""
     if mention.distance == 0:
         return 0.0
-    if mention.distance == 1:
-        return 1.2 if len(mention.key) > 5 else 2.0
-    return 3.5
+    cost = 3.5 if mention.distance > 1 else 1.2 if len(mention.key) > 5 else 2.0
+    cost += _EXACT_BESIDE if mention.rival else 0.0
+    return cost + (0.8 if mention.role.endswith("_tail") else 0.0)
 
 
 @dataclass(slots=True)
@@ -385,9 +555,12 @@ class _Case:
 
     villages: dict[str, list[_Evidence]]
     districts: list[_Evidence]
-    regencies: list[tuple[int, str, tuple[Reading, ...]]]
+    regencies: list[tuple[int, bool, list[str]]]  # mention, with a Kota or Kab word, codes
     outside: list[_Evidence]
+    plain: list[tuple[int, str]]  # villages named, if not by a building only, by mention
+    outside_named: str  # a place outside named in its own right, not as a street's end
     unknown_regency: bool
+    unknown_village: bool
 
 
 def _regency_kind(name: str) -> str:
@@ -398,12 +571,16 @@ def _regency_kind(name: str) -> str:
 
 def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
     """Sort the readings of all mentions by level."""
-    case = _Case({}, [], [], [], any(r in ("regency", "city") for r in parsed.unknown.values()))
+    roles = parsed.unknown.values()
+    case = _Case({}, [], [], [], [], "", "regency" in roles or "city" in roles, "village" in roles)
     for number, one in enumerate(parsed.mentions):
-        levels = {reading.level for reading in one.readings}
+        levels = gazetteer.levels[one.key]
         typo = _typo_penalty(one)
-        regencies: list[Reading] = []
+        regencies: list[str] = []
         for reading in one.readings:
+            # Where the short name is a kecamatan's own it is no village's first name.
+            if reading.kind == "stem" and "district" in levels and one.role != "village":
+                continue
             cost = typo + _KIND_PENALTY[reading.kind]
             if reading.level == "village":
                 table = (
@@ -417,27 +594,32 @@ def _sort_evidence(gazetteer: Gazetteer, parsed: _Parsed) -> _Case:
                 case.villages.setdefault(reading.code, []).append(
                     _Evidence(number, weight - cost, reading)
                 )
+                if one.role not in ("business", "building") and reading.kind != "stem":
+                    case.plain.append((number, reading.code))
             elif reading.level == "district":
                 weight = _DISTRICT_WEIGHT[one.role] - 0.5 * typo
                 if weight > 0:
                     case.districts.append(_Evidence(number, weight, reading))
             elif reading.level == "regency":
-                regencies.append(reading)
+                regencies.append(reading.code)
             elif one.role in _OUTSIDE and (
-                levels == {"outside"} or one.role in ("regency", "city", "province")
+                levels == _OUTSIDE_ONLY or one.role in ("regency", "city", "province")
             ):
                 weight = _OUTSIDE[one.role] - typo
                 case.outside.append(_Evidence(number, weight, reading))
+                if not one.role.endswith("_tail"):
+                    case.outside_named = reading.name
         if regencies and one.role not in ("street", "street_tail", "building"):
-            typed = [
-                reading
-                for reading in regencies
-                if one.role == _regency_kind(gazetteer.regencies[reading.code])
-            ]
             explicit = one.role in ("regency", "city")
-            case.regencies.append(
-                (number, "explicit" if explicit else "bare", tuple(typed or regencies))
-            )
+            typed = [
+                code
+                for code in regencies
+                if explicit and one.role == _regency_kind(gazetteer.regencies[code])
+            ]
+            case.regencies.append((number, explicit, typed or regencies))
+    case.unknown_regency = case.unknown_regency and not case.regencies
+    if case.unknown_regency and not case.outside_named:
+        case.outside_named = "a Kota or Kabupaten"
     return case
 
 
@@ -456,18 +638,27 @@ def _weigh_village(
 ) -> _Weighed:
     """Sum the evidence for one village."""
     village = gazetteer.villages[code]
-    best = max(held, key=lambda one: one.weight)
+    home = village.district_code
+    best, best_total = held[0], -math.inf
+    for one in held:
+        total = one.weight
+        for other in case.districts:
+            if other.reading.code == home and other.mention != one.mention:
+                total = max(total, one.weight + other.weight)
+        if total > best_total:
+            best, best_total = one, total
     own = {one.mention for one in held}
     weight = best.weight
     notes: list[str] = []
     # The same village in other words (an old and the present name) is a second witness.
     others = {one.mention for one in held if one.mention != best.mention and one.weight > 0}
     weight += min(_REPEATED * len(others), 2 * _REPEATED)
-
+    if case.unknown_village and parsed.mentions[best.mention].role != "village":
+        weight -= _OTHER_VILLAGE
     agreeing: _Evidence | None = None
     against: _Evidence | None = None
     for one in case.districts:
-        if one.reading.code == village.district_code:
+        if one.reading.code == home:
             if one.mention != best.mention and (agreeing is None or one.weight > agreeing.weight):
                 agreeing = one
         elif (
@@ -476,6 +667,7 @@ def _weigh_village(
             and (against is None or one.weight > against.weight)
         ):
             against = one
+    weight -= _namesake_penalty(gazetteer, parsed, case, best, own, home if agreeing else "")
     if agreeing is not None:
         weight += agreeing.weight
     elif against is not None:
@@ -487,21 +679,18 @@ def _weigh_village(
             f"conflict: kecamatan {against.reading.name} stated, village is in "
             f"{village.district_name}"
         )
-    for number, how, readings in case.regencies:
+    for number, explicit, codes in case.regencies:
         if number in own:
             continue
-        codes = {one.code for one in readings}
-        if village.regency_code in codes:
-            weight += _REGENCY_AGREES if len(codes) < len(gazetteer.regencies) else _IN_AREA
-        else:
-            weight -= _REGENCY_CONFLICT if how == "explicit" else 0.5
+        weight += _regency_weight(gazetteer, village.regency_code, explicit, codes)
+        if village.regency_code not in codes:
             notes.append(
-                f"conflict: {gazetteer.regencies[readings[0].code]} stated, village is in "
+                f"conflict: {gazetteer.regencies[codes[0]]} stated, village is in "
                 f"{village.regency_name}"
             )
-    if case.outside:
-        weight -= 1.5 if agreeing is None else 0.0
-        notes.append(f"conflict: {case.outside[0].reading.name} outside the area named")
+    if case.outside_named:
+        weight -= _OUTSIDE_NAMED if agreeing is None else 0.0
+        notes.append(f"conflict: {case.outside_named} outside the area named")
     for postal in parsed.postal_codes:
         places = gazetteer.postal.get(postal)
         if places is not None and not places.isdisjoint((code, village.district_code)):
@@ -509,99 +698,169 @@ def _weigh_village(
     mention = parsed.mentions[best.mention]
     if mention.role == "village" and len(code) > 4:
         role_word = parsed.words[mention.start - 1] if mention.start else ""
-        is_desa = role_word[:1] == "d"
-        if code[-4] in "12" and is_desa != (code[-4] == "2"):
+        # The last four digits of a Kemendagri code begin with 1 for a kelurahan, 2 for a desa.
+        if code[-4] == ("1" if role_word in names.DESA_WORDS else "2"):
             weight -= _WRONG_LEVEL
     return _Weighed(weight, code, best, agreeing, tuple(notes))
+
+
+def _regency_weight(
+    gazetteer: Gazetteer, regency: str, explicit: bool, codes: Sequence[str]
+) -> float:
+    """Return what a mention of a Kota or Kabupaten weighs for a place in a regency."""
+    if regency not in codes:
+        return -_REGENCY_CONFLICT if explicit else -0.5
+    return _REGENCY_AGREES if len(codes) < len(gazetteer.regencies) else _IN_AREA
+
+
+def _is_sure_district(mention: _Mention, levels: frozenset[str]) -> bool:
+    """Tell whether a mention of a kecamatan can hardly be one of a village or place outside."""
+    if mention.role == "district":
+        return True
+    return mention.role in _PLAIN and levels == _DISTRICT_ONLY
+
+
+def _namesake_penalty(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, name: _Evidence, own: set[int], home: str
+) -> float:
+    """Return the cost of reading a name as a village that is as well a kecamatan's.
+
+    `home` is the village's own kecamatan if that is named apart, else empty.
+    """
+    mention = parsed.mentions[name.mention]
+    if mention.role not in _PLAIN or "district" not in gazetteer.levels[mention.key]:
+        return 0.0
+    namesakes = {one.code for one in mention.readings if one.level == "district"}
+    penalty = 0.0
+    for number, code in case.plain:
+        other = parsed.mentions[number]
+        if number in own or other.key == mention.key:
+            continue
+        inside = gazetteer.villages[code].district_code
+        if home and inside != home:
+            continue
+        aside = other.role in _ASIDE
+        if inside in namesakes:
+            penalty = max(penalty, _NAMESAKE_INSIDE * (0.5 if aside else 1.0))
+        elif number < name.mention and (
+            other.role == "village" or (not other.distance and not aside)
+        ):
+            penalty = max(penalty, _NAMESAKE_AFTER)
+    return penalty
+
+
+def _namesakes(
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, best: _Weighed | None
+) -> dict[str, float]:
+    """Weigh the kecamatan a village's name may mean as well, by code.
+
+    Only the name the best village is read from can do so: other names serve that village.
+    """
+    found: dict[str, float] = {}
+    for one in case.districts:
+        mention = parsed.mentions[one.mention]
+        if (
+            mention.role not in _NAMESAKE_ROLES
+            or (best is not None and one.mention != best.name.mention)
+            or not any(r.level == "village" and r.kind != "stem" for r in mention.readings)
+        ):
+            continue
+        value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
+        regency = gazetteer.regency_of[one.reading.code]
+        for number, explicit, codes in case.regencies:
+            if number != one.mention:
+                value += _regency_weight(gazetteer, regency, explicit, codes)
+        if case.outside_named:
+            value -= _OUTSIDE_NAMED
+        for other in case.districts:
+            role = parsed.mentions[other.mention].role
+            if other.mention != one.mention and other.reading.code != one.reading.code:
+                value -= _DISTRICT_CONFLICT.get(role, 0.0)
+        found[one.reading.code] = max(value, found.get(one.reading.code, -math.inf))
+    return found
+
+
+def _outside_weight(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> float:
+    """Weigh that the place is outside: less where the area is named too."""
+    weight = max((one.weight for one in case.outside), default=-math.inf)
+    if case.unknown_regency:
+        weight = max(weight, _UNKNOWN_REGENCY)
+    for one in case.districts:
+        mention = parsed.mentions[one.mention]
+        if _is_sure_district(mention, gazetteer.levels[mention.key]):
+            return weight - 3.0
+    if any(explicit for _, explicit, _ in case.regencies):
+        return weight - 3.0
+    return weight - 1.5 if case.regencies else weight
+
+
+def _probability(weight: float, rivals: Iterable[float]) -> float:
+    """Return the softmax of a weight among its rivals'."""
+    return 1.0 / (1.0 + sum(math.exp(rival - weight) for rival in rivals))
 
 
 def _resolve(gazetteer: Gazetteer, parsed: _Parsed) -> tuple[Match, bool]:
     """Combine the evidence of the mentions; also say whether a look at typos can be spared."""
     case = _sort_evidence(gazetteer, parsed)
-    weighed = sorted(
-        (
-            _weigh_village(gazetteer, parsed, case, code, held)
-            for code, held in case.villages.items()
-            if any(one.weight > 0 for one in held)
-        ),
-        key=lambda one: (-one.weight, one.code),
-    )
-    in_area = any(
-        parsed.mentions[one.mention].role in _DISTRICT_CONFLICT for one in case.districts
-    ) or any(how == "explicit" for _, how, _ in case.regencies)
-    outside = max((one.weight for one in case.outside), default=-math.inf)
-    if case.unknown_regency:
-        outside = max(outside, 5.0)
-    if in_area or case.regencies:
-        outside -= 3.0 if in_area else 1.5
-
+    weighed = [
+        _weigh_village(gazetteer, parsed, case, code, held)
+        for code, held in case.villages.items()
+        if any(one.weight > 0 for one in held)
+    ]
+    weighed.sort(key=lambda one: (-one.weight, one.code))
     best = weighed[0] if weighed else None
-    rivals = [one.weight for one in weighed[1:]]
-    # A bare name that is also a kecamatan's may mean just that, unless it served as such.
-    namesakes: dict[str, float] = {}
-    for one in case.districts:
-        mention = parsed.mentions[one.mention]
-        if mention.role not in _PLAIN and mention.role not in ("street", "street_tail"):
-            continue
-        if not any(r.level == "village" and r.kind != "stem" for r in mention.readings):
-            continue
-        if best is not None and one.mention != best.name.mention:
-            continue
-        value = _VILLAGE_WEIGHT[mention.role] - _typo_penalty(mention)
-        for number, how, readings in case.regencies:
-            regency = gazetteer.regency_of[one.reading.code]
-            if number == one.mention:
-                continue
-            if all(r.code != regency for r in readings):
-                value -= _REGENCY_CONFLICT if how == "explicit" else 0.5
-            else:
-                value += _REGENCY_AGREES if len(readings) < len(gazetteer.regencies) else _IN_AREA
-        for other in case.districts:
-            if (
-                other.mention != one.mention
-                and other.reading.code != one.reading.code
-                and parsed.mentions[other.mention].role in _DISTRICT_CONFLICT
-            ):
-                value -= 1.5
-        namesakes[one.reading.code] = max(value, namesakes.get(one.reading.code, -math.inf))
-    rivals += namesakes.values()
-    rivals += [_OTHER_PLACE, outside]
-
-    if best is not None:
-        probability = 1.0 / (1.0 + sum(math.exp(rival - best.weight) for rival in rivals))
-        if probability >= ACCEPT:
-            settled = (
-                best.district is not None
-                and probability > 0.9
-                and parsed.mentions[best.name.mention].role not in ("street", "street_tail")
-            )
-            return _village_match(gazetteer, parsed, weighed, namesakes, probability), settled
-        if outside > best.weight:
+    namesakes = _namesakes(gazetteer, parsed, case, best)
+    outside = _outside_weight(gazetteer, parsed, case)
+    others = [_OTHER_PLACE, outside]
+    if namesakes:
+        top = max(namesakes, key=lambda code: namesakes[code])
+        rivals = [weight for code, weight in namesakes.items() if code != top]
+        rivals += [one.weight for one in weighed]
+        if _probability(namesakes[top], rivals + others) >= ACCEPT:
+            return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0, top), False
+    if best is None:
+        if outside > 0 and (case.outside or not case.districts):
             return _outside_match(parsed, case, weighed, outside), False
-        return _open_match(gazetteer, parsed, case, weighed, namesakes, probability), False
-    if outside > 0 and (case.outside or not case.districts):
+        return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0), False
+    rivals = [*(one.weight for one in weighed[1:]), *namesakes.values(), *others]
+    probability = _probability(best.weight, rivals)
+    if probability >= ACCEPT:
+        settled = (
+            best.district is not None
+            and probability > 0.9
+            and parsed.mentions[best.name.mention].role in _SURE_ROLES
+        )
+        match = _village_match(gazetteer, parsed, case, weighed, namesakes, probability)
+        return match, settled
+    if outside > best.weight:
         return _outside_match(parsed, case, weighed, outside), False
-    return _open_match(gazetteer, parsed, case, weighed, namesakes, 0.0), False
+    return _open_match(gazetteer, parsed, case, weighed, namesakes, probability), False
 
 
 def _say(parsed: _Parsed, evidence: _Evidence) -> str:
     """Tell in words what a mention was read as."""
     mention = parsed.mentions[evidence.mention]
     how = f"typo {mention.distance}" if mention.distance else evidence.reading.kind
-    role = "" if mention.role in _PLAIN else f"{mention.role.replace('_', ' ')} "
+    role = (
+        ""
+        if mention.role in _PLAIN or mention.role == "larger"
+        else f"{mention.role.replace('_', ' ')} "
+    )
     return f'{role}"{mention.written}" = {evidence.reading.name} ({how})'
 
 
 def _say_district(parsed: _Parsed, evidence: _Evidence) -> str:
     """Tell in words which kecamatan was named."""
-    return f"{_say(parsed, evidence)}, a district"
+    mention = parsed.mentions[evidence.mention]
+    how = f"typo {mention.distance}" if mention.distance else evidence.reading.kind
+    return f'"{mention.written}" = kecamatan {evidence.reading.name} ({how})'
 
 
 def _say_regencies(gazetteer: Gazetteer, parsed: _Parsed, case: _Case) -> Iterator[str]:
     """Tell in words which regencies were named."""
-    for number, _, readings in case.regencies:
+    for number, _, codes in case.regencies:
         written = parsed.mentions[number].written
-        stated = " or ".join(gazetteer.regencies[one.code] for one in readings)
+        stated = " or ".join(gazetteer.regencies[code] for code in codes)
         yield f'"{written}" = {stated}'
 
 
@@ -627,6 +886,7 @@ def _method(parsed: _Parsed, name: _Evidence) -> str:
 def _village_match(
     gazetteer: Gazetteer,
     parsed: _Parsed,
+    case: _Case,
     weighed: Sequence[_Weighed],
     namesakes: dict[str, float],
     probability: float,
@@ -639,6 +899,7 @@ def _village_match(
         said[0] += f" in present {village.name}"
     if best.district is not None:
         said.append(_say_district(parsed, best.district))
+    said += _say_regencies(gazetteer, parsed, case)
     said += best.notes
     return Match(
         village.code,
@@ -662,8 +923,7 @@ def _outside_match(
     else:
         at = next(at for at, role in parsed.unknown.items() if role in ("regency", "city"))
         said = f'{parsed.unknown[at]} "{parsed.written[at]}" is not in the area'
-    rivals = [_OTHER_PLACE, *(one.weight for one in weighed)]
-    probability = 1.0 / (1.0 + sum(math.exp(rival - outside) for rival in rivals))
+    probability = _probability(outside, [_OTHER_PLACE, *(one.weight for one in weighed)])
     return Match(None, None, None, None, "none", round(probability, 3), "outside", said, "")
 
 
@@ -674,12 +934,16 @@ def _open_match(
     weighed: Sequence[_Weighed],
     namesakes: dict[str, float],
     probability: float,
+    sure: str | None = None,
 ) -> Match:
-    """Write the answer where no village is sure: the kecamatan if that is, and the candidates."""
+    """Write the answer where no village is sure: the kecamatan if that is, and the candidates.
+
+    `sure` is the kecamatan where its name was weighed against a village's.
+    """
     codes = _candidates(weighed, namesakes)
     villages = [code for code in codes if code in gazetteer.villages]
     said = [_say(parsed, one.name) for one in weighed if one.code in codes]
-    district, trust, how = _only_district(gazetteer, parsed, case, codes)
+    district, trust, how = _only_district(gazetteer, parsed, case, codes, sure)
     said += how
     said += _say_regencies(gazetteer, parsed, case)
     for at, role in parsed.unknown.items():
@@ -688,7 +952,7 @@ def _open_match(
     close = [one for one in weighed if one.weight > weighed[0].weight - _CLOSE]
     ambiguous = len(codes) > 1 and (len(close) > 1 or bool(namesakes))
     if district is not None:
-        method = "ambiguous" if villages and ambiguous else "district_only"
+        method = "ambiguous" if villages and ambiguous and sure is None else "district_only"
         if not villages and district not in codes:
             codes = [district, *codes]
         regency = gazetteer.regencies[gazetteer.regency_of[district]]
@@ -703,7 +967,11 @@ def _open_match(
             "; ".join(dict.fromkeys(said)),
             ";".join(codes),
         )
-    method = "ambiguous" if ambiguous else "weak" if villages else "unmatched"
+    if not codes:
+        # A street's or firm's name is too little even for a kecamatan, but worth a look.
+        codes = list(dict.fromkeys(one.reading.code for one in case.districts))
+        said += [_say_district(parsed, one) for one in case.districts]
+    method = "ambiguous" if ambiguous else "weak" if codes else "unmatched"
     return Match(
         None,
         None,
@@ -718,11 +986,14 @@ def _open_match(
 
 
 def _only_district(
-    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, codes: Sequence[str]
+    gazetteer: Gazetteer, parsed: _Parsed, case: _Case, codes: Sequence[str], sure: str | None
 ) -> tuple[str | None, float, list[str]]:
     """Return the kecamatan that is sure though the village is not, its trust, and why."""
     stated = [
-        one for one in case.districts if parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+        one
+        for one in case.districts
+        if parsed.mentions[one.mention].role in _DISTRICT_CONFLICT
+        and (sure is None or one.reading.code == sure)
     ]
     if not stated:
         return None, 0.0, []
@@ -732,7 +1003,7 @@ def _only_district(
     if any(one.reading.code != code and one.weight > best.weight - 0.5 for one in stated):
         return None, 0.0, [*said, "conflict: two kecamatan stated"]
     # A bare name that may be a village elsewhere says nothing sure about the kecamatan.
-    if parsed.mentions[best.mention].role in _PLAIN:
+    if sure is None and parsed.mentions[best.mention].role in _PLAIN:
         own = {
             reading.code
             for reading in parsed.mentions[best.mention].readings
@@ -742,11 +1013,11 @@ def _only_district(
             return None, 0.0, said
     trust = 0.95 if parsed.mentions[best.mention].role == "district" else 0.85
     regency = gazetteer.regency_of[code]
-    for number, how, readings in case.regencies:
-        if number != best.mention and all(one.code != regency for one in readings):
-            trust -= 0.3 if how == "explicit" else 0.1
+    for number, explicit, stated_codes in case.regencies:
+        if number != best.mention and regency not in stated_codes:
+            trust -= 0.3 if explicit else 0.1
             said.append(
-                f"conflict: {gazetteer.regencies[readings[0].code]} stated, kecamatan is in "
+                f"conflict: {gazetteer.regencies[stated_codes[0]]} stated, kecamatan is in "
                 f"{gazetteer.regencies[regency]}"
             )
     return code, max(trust, 0.1), said
@@ -775,16 +1046,17 @@ def _geocode(
     """Geocode one address with its further columns."""
     parsed: _Parsed | None = None
     for text, default in ((address, "bare"), (district, "district"), (regency, "regency")):
-        if text is None or text != text or not str(text).strip():
+        if text is None or text is pd.NA or text != text or not str(text).strip():
             continue
         one = _parse(gazetteer, str(text), default)
         parsed = one if parsed is None else _join(parsed, one)
     if parsed is None:
         return _NOTHING
     match, settled = _resolve(gazetteer, parsed)
-    if settled or not parsed.unknown:
+    if settled:
         return match
-    near = _add_near(gazetteer, parsed)
+    near = _add_near(gazetteer, parsed) if parsed.unknown else parsed
+    near = _add_lookalikes(gazetteer, near)
     return match if near is parsed else _resolve(gazetteer, near)[0]
 
 
@@ -844,7 +1116,7 @@ def geocode_addresses(
     -------
     DataFrame
         N rows in the order of the addresses with the columns :data:`COLUMNS`. Memory grows with
-        N only by this table; call it on parts of a register to bound it.
+        N only by this table; :func:`geocode_parts` bounds it.
 
     Raises
     ------
@@ -870,14 +1142,62 @@ def geocode_addresses(
                 f"{label}: expected {len(addresses)} entries, one for each address, found "
                 f"{len(column)}. Pass the column of the same table."
             )
-    nothing: Iterable[Any] = [None] * len(addresses)
-    rows = [
-        _geocode(gazetteer, *cells)
-        for cells in zip(addresses, district or nothing, regency or nothing, strict=True)
-    ]
+    nothing: Sequence[Any] = [None] * len(addresses)
+    district = nothing if district is None else district
+    regency = nothing if regency is None else regency
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    adders = [(attrgetter(name), columns[name].append) for name in COLUMNS]
+    # Registers repeat themselves: an address seen is not read again.
+    seen: dict[tuple[Any, ...], Match] = {}
+    for cells in zip(addresses, district, regency, strict=True):
+        match = seen.get(cells) or _geocode(gazetteer, *cells)
+        if len(seen) >= _SEEN_LIMIT:
+            seen.clear()
+        seen[cells] = match
+        for get, add in adders:
+            add(get(match))
     return pd.DataFrame(
         {
-            name: pd.Series([getattr(row, name) for row in rows], dtype=kind)
-            for name, kind in ((name, float if name == "score" else object) for name in COLUMNS)
+            name: pd.Series(values, dtype=float if name == "score" else object)
+            for name, values in columns.items()
         }
     )
+
+
+def geocode_parts(
+    gazetteer: Gazetteer, addresses: Iterable[str | None], *, size: int = 50_000
+) -> Iterator[pd.DataFrame]:
+    """Geocode any number of addresses in bounded memory, part by part.
+
+    Parameters
+    ----------
+    gazetteer : Gazetteer
+        Index of the area.
+    addresses : iterable of str or None
+        Addresses as printed; read no further than the part at work.
+    size : int
+        Addresses in a part.
+
+    Yields
+    ------
+    DataFrame
+        The table of :func:`geocode_addresses` for the next `size` addresses.
+
+    Raises
+    ------
+    InvalidArgument
+        `size` is below 1.
+
+    Examples
+    --------
+    >>> from pipeline.s2_geocode.gazetteer import ALIAS_COLUMNS, OLD_NAME_COLUMNS, VILLAGE_COLUMNS
+    >>> columns = VILLAGE_COLUMNS, OLD_NAME_COLUMNS, ALIAS_COLUMNS
+    >>> gazetteer = Gazetteer.from_tables(*(pd.DataFrame(columns=list(one)) for one in columns))
+    >>> [len(part) for part in geocode_parts(gazetteer, ["a", "b", "c"], size=2)]
+    [2, 1]
+    """
+    if size < 1:
+        raise InvalidArgument(f"size: expected at least 1, found {size}.")
+    rest = iter(addresses)
+    while part := list(islice(rest, size)):
+        yield geocode_addresses(gazetteer, part)

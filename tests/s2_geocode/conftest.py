@@ -27,3 +27,8 @@ def tables() -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def gazetteer(tables: dict[str, pd.DataFrame]) -> Gazetteer:
     return Gazetteer.from_tables(**tables)
+
+
+@pytest.fixture(scope="session")
+def real() -> pd.DataFrame:
+    return read(DATA / "real_addresses.csv")
