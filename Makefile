@@ -75,7 +75,7 @@ lint: $(VENV)/.ready-dev ## ruff and mypy
 	$(PY) -m mypy
 
 bench: $(VENV)/.ready-dev ## timings, and ratios against peers on the same data
-	for script in bench/[a-z]*.py; do case "$$script" in bench/record.py) ;; *) $(PY) "$$script" || exit 1 ;; esac; done
+	for script in bench/[a-z]*.py; do case "$$script" in bench/record.py) ;; *) PYTHONPATH=. $(PY) "$$script" || exit 1 ;; esac; done
 
 seal: $(VENV)/.ready-run | known-area ## write the hashes of AREA's tables into its sources.csv
 	$(RUN) seal --area $(AREA)

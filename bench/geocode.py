@@ -1,7 +1,7 @@
 """Measure the geocoder beside lokal.alamat and plain rapidfuzz on the same strings.
 
-Run from the root of the repository: ``python -m bench.geocode`` (a minute or two), and
-``python -m bench.geocode --million`` for memory and speed on 1,000,000 rows. lokal.alamat is
+Run from the root of the repository: ``PYTHONPATH=. python bench/geocode.py`` (a minute or two),
+and the same with ``--million`` for memory and speed on 1,000,000 rows. lokal.alamat is
 measured if the package ``lokal-id`` is installed; the project does not need it.
 """
 
