@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process, utils
-
 from record import record, seconds
+
 from pipeline.s2_geocode.gazetteer import Gazetteer
 from pipeline.s2_geocode.match import geocode_addresses, geocode_parts
 from tests.s2_geocode.addresses import Address, Addresses
