@@ -82,7 +82,8 @@ def test_stats_is_usable_on_its_own(path: Path) -> None:
 
 def test_importing_the_statistics_loads_no_tables_and_no_pysal() -> None:
     code = (
-        "import sys\nfrom pipeline.stats import autocorrelation, colocation, concentration, weights\n"
+        "import sys\n"
+        "from pipeline.stats import autocorrelation, colocation, concentration, weights\n"
         "print([n for n in ('pandas', 'geopandas', 'libpysal', 'numba') if n in sys.modules])"
     )
     done = subprocess.run(
