@@ -156,13 +156,12 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
         from pipeline.s5_render.tables import csv_bytes, workbook
 
         names = []
-        for name, frame in release.tables.items():
+        filled = {name: frame for name, frame in release.tables.items() if len(frame)}
+        for name, frame in filled.items():
             write_bytes(folder / "tables" / f"{name}.csv", csv_bytes(frame))
             names.append(f"tables/{name}.csv")
         about = {"": plan.title[plan.language], " ": plan.footer[plan.language]}
-        write_bytes(
-            folder / "tables.xlsx", workbook(release.tables, about, plan.language, plan.moment)
-        )
+        write_bytes(folder / "tables.xlsx", workbook(filled, about, plan.language, plan.moment))
         return [*names, "tables.xlsx"]
 
     def report(folder: Path) -> list[str]:
