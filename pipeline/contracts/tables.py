@@ -12,6 +12,8 @@ from pipeline.contracts.columns import COLUMNS
 
 STATUSES = ("published", "register", "computed", "synthetic")
 PRECISIONS = ("gps", "street", "village", "district", "none")
+PRODUCTION_UNITS = ("kodi", "potong", "lembar", "meter")
+PRODUCTION_PERIODS = ("day", "week", "month", "year")
 ACTIVITIES = (
     "batik",
     "konveksi",
@@ -143,6 +145,34 @@ _LOCATED = (
     "evidence",
     "candidates?",
     Rule("geometry", nullable=True),
+)
+_FIRM = (
+    "firm_id",
+    "row_number",
+    "firm_name?",
+    "raw_address?",
+    "village_stated?",
+    "district_stated?",
+    "regency_stated?",
+    "specialisation?",
+    "technique?",
+    _WORKERS,
+    Rule("workers_male_count", nullable=True, low=0),
+    Rule("workers_female_count", nullable=True, low=0),
+    Rule("production_amount", nullable=True, low=0),
+    Rule("production_unit", nullable=True, choices=PRODUCTION_UNITS),
+    Rule("production_period", nullable=True, choices=PRODUCTION_PERIODS),
+    Rule("production_pieces_year", nullable=True, low=0),
+    Rule("production_m_year", nullable=True, low=0),
+    "principal?",
+    Rule("longitude_deg", nullable=True, low=94, high=142),
+    Rule("latitude_deg", nullable=True, low=-11.5, high=6.5),
+    "has_point_consent",
+    "same_phone_as?",
+    _YEAR,
+    "note?",
+    "source_ids",
+    _STATUS,
 )
 _TOTALS = (
     Rule("clusters_count", low=0),
@@ -402,6 +432,28 @@ _ALL = (
             *_LOCATED,
         ),
         ("sample_id",),
+    ),
+    Table("register", "a firm as the register has it", _rules(*_FIRM), ("firm_id",)),
+    Table(
+        "register_rejected",
+        "a row of the register that is not a firm",
+        _rules("row_number", "reason"),
+        ("row_number",),
+    ),
+    Table(
+        "firm",
+        "a firm of the register, placed",
+        _rules(
+            *_FIRM,
+            "district_name?",
+            "regency_name?",
+            "conflict?",
+            "duplicate_of?",
+            "duplicate_reason?",
+            "is_decided",
+            *_LOCATED,
+        ),
+        ("firm_id",),
     ),
     Table(
         "village_total",
