@@ -7,9 +7,11 @@ from pathlib import Path
 
 from pipeline.contracts.area import AreaConfig
 from pipeline.contracts.chart import ChartOrder, ChartSpec
+from pipeline.contracts.demonstration import Demonstration
 from pipeline.contracts.layer import AtlasSpec, LayerSpec, Palettes
 from pipeline.contracts.model import Strict
 from pipeline.contracts.provenance import PROJECT, write_text
+from pipeline.contracts.register import RegisterSettings
 
 FOLDER = PROJECT / "docs" / "schemas"
 MODELS: dict[str, type[Strict]] = {
@@ -19,6 +21,8 @@ MODELS: dict[str, type[Strict]] = {
     "palettes": Palettes,
     "chart": ChartSpec,
     "chart_order": ChartOrder,
+    "register": RegisterSettings,
+    "demonstration": Demonstration,
 }
 
 
