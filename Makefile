@@ -98,12 +98,17 @@ $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "expected Python 3.11 or newer, found $$($(PYTHON) --version); name another: make PYTHON=python3.12 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# Byte code is made here, on all cores: every later start is quick, also where Python may not write.
+COMPILE := $(PY) -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
+
 $(VENV)/.ready-run: requirements.lock | $(PY)
 	$(PIP) -r requirements.lock
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock requirements.lock | $(PY)
 	$(PIP) -r requirements-dev.lock
+	$(COMPILE)
 	@touch $(VENV)/.ready-run $@
 
 # ---- products --------------------------------------------------------------------------------

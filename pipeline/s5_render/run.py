@@ -27,10 +27,8 @@ from pipeline.contracts.provenance import (
     write_json,
     write_text,
 )
-from pipeline.contracts.text import LANGUAGES
 from pipeline.s5_render import load
-from pipeline.s5_render.chart_plan import ChartPlan, chart_footer
-from pipeline.s5_render.plan import AtlasPlan
+from pipeline.s5_render.studio import Easel, Studio
 
 PRODUCTS = ("web", "qgis", "figures", "tables", "report")
 
@@ -43,6 +41,8 @@ class Product:
     target: str
     recipe: str
     make: Callable[[Path], Iterable[str]]
+    drawing: str | None = None
+    """Layer or chart the files are drawn from."""
 
 
 def run(
@@ -77,25 +77,24 @@ def run(
     folder = paths.product(area)
     release = load.read_release(paths, area, build)
     known = _known(folder)
-    made = []
     records: dict[str, Any] = {}
-    for product in _products(paths, area, build, release):
-        before = known.get(product.name)
-        if product.target not in wanted:
-            if before:
+    stale = []
+    with Studio(Easel(release.plan, release.charts)) as studio:
+        for product in _products(paths, area, build, release, studio):
+            before = known.get(product.name)
+            if product.target in wanted and not _stands(folder, product, before):
+                stale.append(product)
+            elif before:
                 records[product.name] = before
-            continue
-        if before and before["recipe"] == product.recipe and _is_whole(folder, before["files"]):
-            records[product.name] = before
-            continue
-        say(product.name)
-        files = list(product.make(folder))
-        hashes = {name: sha256(folder / name) for name in files}
-        records[product.name] = {"recipe": product.recipe, "files": hashes}
-        made.append(product.name)
+        studio.begin([product.drawing for product in stale if product.drawing])
+        for product in stale:
+            say(product.name)
+            files = list(product.make(folder))
+            hashes = {name: sha256(folder / name) for name in files}
+            records[product.name] = {"recipe": product.recipe, "files": hashes}
     _remove_stale(folder, known, records)
     _write_manifest(paths, area, build, records)
-    return made
+    return [product.name for product in stale]
 
 
 def _known(folder: Path) -> dict[str, Any]:
@@ -106,10 +105,15 @@ def _known(folder: Path) -> dict[str, Any]:
     return dict(products)
 
 
-def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:
-    return all(
-        (path := folder / name).is_file() and sha256(path) == wanted
-        for name, wanted in files.items()
+def _stands(folder: Path, product: Product, before: Mapping[str, Any] | None) -> bool:
+    """Return whether a product was made by the same recipe and its files are still those."""
+    return (
+        before is not None
+        and before["recipe"] == product.recipe
+        and all(
+            (path := folder / name).is_file() and sha256(path) == wanted
+            for name, wanted in before["files"].items()
+        )
     )
 
 
@@ -122,7 +126,9 @@ def _remove_stale(folder: Path, known: Mapping[str, Any], records: Mapping[str, 
                 (folder / name).unlink(missing_ok=True)
 
 
-def _products(paths: Paths, area: str, build: str, release: load.Release) -> list[Product]:
+def _products(
+    paths: Paths, area: str, build: str, release: load.Release, studio: Studio
+) -> list[Product]:
     plan = release.plan
     stage = read_manifest(paths, area, f"release/{build}")
     common = {
@@ -171,42 +177,27 @@ def _products(paths: Paths, area: str, build: str, release: load.Release) -> lis
         write_text(folder / "report.html", html)
         return ["report.html"]
 
+    def figure(name: str, recipe: str) -> Product:
+        """One product a layer or chart, so that touching its file redraws only its figures."""
+
+        def make(folder: Path) -> list[str]:
+            files = studio.draw(name)
+            for path, content in files.items():
+                write_bytes(folder / path, content)
+            return list(files)
+
+        return Product(f"figure {name}", "figures", recipe, make, drawing=name)
+
     return [
         Product("tables", "tables", digest([common, plan.language]), tables),
         Product("web atlas", "web", whole, web),
         Product("QGIS package", "qgis", whole, qgis),
-        *_figures(plan, drawn, common, layer_hash),
-        *_charts(plan, release.charts, common, chart_hash),
+        *(figure(layer, digest([common, layer_hash[layer]])) for layer in drawn),
+        *(
+            figure(chart, digest([common, plan.language, chart_hash[chart]]))
+            for chart in chart_hash
+        ),
         Product("report", "report", digest([whole, list(chart_hash.items())]), report),
-    ]
-
-
-def _figures(
-    plan: AtlasPlan, drawn: list[str], common: Any, layer_hash: Mapping[str, str]
-) -> list[Product]:
-    """One product a layer, so that touching one layer file redraws only its figures."""
-    drawers: list[Any] = []
-
-    def maker(layer: str) -> Callable[[Path], list[str]]:
-        def make(folder: Path) -> list[str]:
-            from pipeline.s5_render.figure import Drawer
-
-            if not drawers:
-                drawers.append(Drawer(plan))
-            names = []
-            for language in LANGUAGES:
-                place = "figures" if language == plan.language else f"figures/{language}"
-                for suffix, content in drawers[0].draw(layer, language).items():
-                    name = f"{place}/{layer}.{suffix}"
-                    write_bytes(folder / name, content)
-                    names.append(name)
-            return names
-
-        return make
-
-    return [
-        Product(f"figure {layer}", "figures", digest([common, layer_hash[layer]]), maker(layer))
-        for layer in drawn
     ]
 
 
@@ -222,38 +213,6 @@ def _require_closed(gpkg: Path) -> None:
             f"{gpkg}: expected a file no other program has open, found its log {log.name}. "
             "Close the project in QGIS and run again; the last good file is untouched"
         )
-
-
-def _charts(
-    plan: AtlasPlan, charts: Iterable[ChartPlan], common: Any, chart_hash: Mapping[str, str]
-) -> list[Product]:
-    """One product a chart, beside the figures of the layers."""
-
-    def maker(chart: ChartPlan) -> Callable[[Path], list[str]]:
-        def make(folder: Path) -> list[str]:
-            from pipeline.s5_render.chart import draw_chart
-
-            names = []
-            for language in LANGUAGES:
-                place = "figures" if language == plan.language else f"figures/{language}"
-                files = draw_chart(chart, plan.title, chart_footer(plan), plan.style, language)
-                for suffix, content in files.items():
-                    name = f"{place}/{chart.id}.{suffix}"
-                    write_bytes(folder / name, content)
-                    names.append(name)
-            return names
-
-        return make
-
-    return [
-        Product(
-            f"figure {chart.id}",
-            "figures",
-            digest([common, plan.language, chart_hash[chart.id]]),
-            maker(chart),
-        )
-        for chart in charts
-    ]
 
 
 def _write_manifest(paths: Paths, area: str, build: str, records: Mapping[str, Any]) -> None:
