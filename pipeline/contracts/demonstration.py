@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.model import Strict, load_model
+from pipeline.contracts.specialisations import TECHNIQUES, recognise, vocabulary
 from pipeline.contracts.text import Text
 
 FILE = "demonstration.yaml"
@@ -94,9 +95,6 @@ class Specialisation(Strict):
 
     firm: str = Field(min_length=1, description="First words of an invented firm's name.")
     spellings: _Words = Field(description="Ways the register writes it, drawn evenly.")
-    technique: str | None = Field(
-        default=None, description="Technique of all its firms where it implies one."
-    )
     has_technique: bool = Field(
         default=True, description="Whether its firms make or sew batik of some technique."
     )
@@ -119,6 +117,9 @@ class Clusters(Strict):
     mix: str = Field(description="Mix of the clusters not named under mixes.")
     mixes: dict[str, str] = Field(
         default={}, description="Cluster identifier to the name of its mix."
+    )
+    workers_per_firm: Number | None = Field(
+        default=None, description="Assumed mean of workers where a cluster's are not published."
     )
 
 
@@ -163,8 +164,15 @@ class Technique(Strict):
     """Techniques of the firms that make or sew batik."""
 
     published: PublishedShare = Field(description="Published share of the first technique.")
-    first: str = Field(min_length=1, description="The technique of which the share is published.")
-    other: str = Field(min_length=1, description="Technique of the firms that remain.")
+    first: str = Field(description="The technique of which the share is published.")
+    other: str = Field(description="Technique of the firms that remain.")
+
+    @field_validator("first", "other")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in TECHNIQUES:
+            raise ValueError(f"one of {', '.join(TECHNIQUES)}")
+        return value
 
 
 class Subcontracting(Strict):
@@ -199,8 +207,10 @@ class Production(Strict):
     @field_validator("written")
     @classmethod
     def _whole(cls, value: dict[str, tuple[Written, ...]]) -> dict[str, tuple[Written, ...]]:
-        for ways in value.values():
+        for unit, ways in value.items():
             _require_whole((way.pct for way in ways), "shares of each unit")
+            if any((way.unit == "meter") != (unit == "meter") for way in ways):
+                raise ValueError("metres stated in metres, pieces in kodi or potong")
         return value
 
 
@@ -240,6 +250,9 @@ class Addresses(Strict):
     kinds_pct: dict[AddressKind, Percent] = Field(
         min_length=1, description="Kind of writing to per cent; they add up to 100."
     )
+    former_stated: Share = Field(
+        description="Share of the village columns with the former name its cluster is known by."
+    )
     district_stated: Share = Field(
         description="Share with the kecamatan in its own column as well, where the address is "
         "right about it."
@@ -261,7 +274,7 @@ class Demonstration(Strict):
     row_note: str = Field(min_length=1, description="The same in a few words, on every row.")
     mixes: dict[str, Mix] = Field(min_length=1, description="Mixes of specialisations by name.")
     specialisations: dict[str, Specialisation] = Field(
-        min_length=1, description="Specialisations by name."
+        min_length=1, description="Specialisations by their id in the vocabulary."
     )
     second: Share = Field(description="Share of firms with a second specialisation of their mix.")
     clusters: Clusters = Field(description="Firms of the published clusters.")
@@ -274,6 +287,18 @@ class Demonstration(Strict):
     production: Production = Field(description="Production.")
     points: Points = Field(description="GPS points and consent.")
     addresses: Addresses = Field(description="Addresses.")
+
+    @field_validator("specialisations")
+    @classmethod
+    def _of_the_vocabulary(cls, value: dict[str, Specialisation]) -> dict[str, Specialisation]:
+        unknown = [name for name in value if name not in vocabulary()]
+        if unknown:
+            raise ValueError(f"ids of docs/specialisations.md; not there: {', '.join(unknown)}")
+        for name, one in value.items():
+            misread = [words for words in one.spellings if recognise(words).ids != (name,)]
+            if misread:
+                raise ValueError(f"spellings that are read as {name}, not {', '.join(misread)}")
+        return value
 
     @model_validator(mode="after")
     def _names_known(self) -> Demonstration:
