@@ -442,6 +442,19 @@ def test_views_show_the_main_area_and_the_whole(page: Page, plan: AtlasPlan) -> 
     assert re.search(r"\d+ k?m", page.locator(".leaflet-control-scale").inner_text())
 
 
+def test_a_view_asked_for_in_the_middle_of_a_glide_is_not_lost(page: Page, plan: AtlasPlan) -> None:
+    page.evaluate(
+        """() => {
+          let ends = 0;
+          testMap.once("zoomanim", () => document.getElementById("to-focus").click());
+          testMap.on("zoomend", () => { window.glides = ++ends; });
+          document.getElementById("to-all").click();
+        }"""
+    )
+    page.wait_for_function("() => window.glides === 2")
+    wait_until_seen(page, list(plan.focus), list(plan.bounds))
+
+
 @pytest.mark.parametrize("width", [360, 768])
 def test_narrow_windows(
     visit: Callable[..., Watched], atlas: Path, plan: AtlasPlan, width: int

@@ -664,8 +664,19 @@ function startAtlas(map) {
 
   // ---------------------------------------------------------------- views and controls
 
+  /* Leaflet drops a view asked for while it glides to another: it waits for its turn. */
+  let gliding = false;
+  let next = null;
+  map.on("zoomanim", () => { gliding = true; });
+  map.on("zoomend", () => {
+    gliding = false;
+    if (next) next();
+  });
+
   /* The card covers part of the map: what is chosen belongs into the rest. */
   function zoomTo(box, maxZoom = 16) {
+    next = gliding ? () => zoomTo(box, maxZoom) : null;
+    if (next) return;
     const padding = { paddingTopLeft: [24, 60], paddingBottomRight: [24, 24] };
     if (!card.hidden) {
       padding.paddingBottomRight = isSheet()
