@@ -123,7 +123,7 @@ def test_render_targets_never_import_each_other() -> None:
 
 def test_package_files_are_empty() -> None:
     files = [path for path in MODULES if path.name == "__init__.py" and path.parent != PACKAGE]
-    assert len(files) == 7
+    assert len(files) == 8
     assert [name_of(path) for path in files if path.read_text().strip()] == []
 
 
