@@ -237,7 +237,7 @@ def moran_bivariate(
     n, (s0, _, _) = w.n, w.constants
     square = float(zy @ zy)
     scale = n / (s0 * float(np.sqrt(zx @ zx * square)))
-    received = w.sparse.T @ zx
+    received = w.received(zx)
     variance = float(np.var(received)) * n * square / (n - 1) * scale**2
     seed = seed_of(rng) if permutations else None
     form = Form(w, 0.0, received, np.zeros(n))
@@ -295,11 +295,9 @@ def geary(
     scale = (n - 1) / (2.0 * s0 * float(z @ z))
     variance = pair_variance(w.constants, *_square_moments(z)) * scale**2
     seed = seed_of(rng) if permutations else None
-    degree = w.doubled @ np.ones(n)
-    form = Form(w, -2.0, np.zeros(n), degree)
+    form = Form(w, -2.0, np.zeros(n), w.degrees)
     simulated = _simulate(z, form, permutations, rng) * scale
-    focal = np.repeat(np.arange(n), w.cardinalities)
-    differences = float(w.values @ (z[focal] - z[w.indices]) ** 2)
+    differences = float(w.values @ (z[w.focal] - z[w.indices]) ** 2)
     return _result(
         "Geary's C", differences * scale, 1.0, variance, simulated, w, _ALL_ORDERS, seed, []
     )
@@ -362,8 +360,7 @@ def getis_ord_g(
     quadratic = pair_variance(w.constants, *_product_moments(z))
     variance = (mean**2 * linear + 2 * mean * crossed + quadratic) / everything**2
     seed = seed_of(rng) if permutations else None
-    degree = w.doubled @ np.ones(n)
-    form = Form(w, 1.0, mean * degree, np.zeros(n))
+    form = Form(w, 1.0, mean * w.degrees, np.zeros(n))
     simulated = (mean**2 * s0 + _simulate(z, form, permutations, rng)) / everything
     return _result(
         "Getis-Ord G",

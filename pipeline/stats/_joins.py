@@ -20,7 +20,7 @@ from pipeline.stats._lattice import (
     require_values,
     require_weights,
 )
-from pipeline.stats._permute import shuffled_rows
+from pipeline.stats._permute import shuffled
 from pipeline.stats.inference import (
     ExactP,
     Floats,
@@ -37,8 +37,7 @@ from pipeline.stats.weights import W
 
 Fdr = Literal["bh", "by"]
 Pair = tuple[Any, Any]
-# Entries of labels held at once; above _SMALL of them in all the compiled loop takes over.
-_TABLE = 2_000_000
+# Above this many labels looked up the compiled loop takes over.
 _SMALL = 30_000_000
 
 
@@ -142,36 +141,42 @@ def _tables(
     codes: Ints, c: int, w: W, permutations: int, rng: np.random.Generator | None
 ) -> tuple[Floats, Floats]:
     """Count joins (c, c) of the labels as they are, and (permutations, c, c) shuffled."""
-    order, pairs = w.pairs
-    codes = codes[order]
-    first, second = pairs.tocoo().coords
-    weights = pairs.data / 2.0
+    first, second, weights = w.pairs
+    weights = weights / 2.0
 
-    def count(rows: Ints) -> Floats:
-        key = rows[:, first] * c + rows[:, second]
-        key += np.arange(len(rows))[:, None] * (c * c)
-        every = np.broadcast_to(weights, key.shape).ravel()
-        table = np.bincount(key.ravel(), every, len(rows) * c * c)
+    def count(columns: Ints) -> Floats:
+        draws = columns.shape[1]
+        key = columns[first]
+        key *= c
+        key += columns[second]
+        key += np.arange(draws) * (c * c)
+        every = np.repeat(weights, draws)
+        table = np.bincount(key.ravel(), every, draws * c * c)
         return table.astype(np.float64, copy=False).reshape(-1, c, c)
 
-    observed = count(codes[None, :])[0]
+    observed = count(codes[:, None])[0]
     if not permutations:
         return observed, np.empty((0, c, c))
     assert rng is not None
     if permutations * first.size > _SMALL:
-        seeds = spawn(rng, 1)[0].integers(0, 2**64, size=(permutations, 4), dtype=np.uint64)
-        out = np.zeros((permutations, c * c))
-        from pipeline.stats import _kernels
-
-        _kernels.shuffled_joins(codes, c, first, second, weights, seeds, out)
-        return observed, out.reshape(-1, c, c)
-    rows = max(1, _TABLE // max(codes.size, first.size))
-    pieces = -(-permutations // rows)
-    parts = [
-        count(shuffled_rows(codes, min(rows, permutations - piece * rows), child))
-        for piece, child in enumerate(spawn(rng, pieces))
-    ]
+        return observed, _compiled_tables(codes, c, w, permutations, rng)
+    longest = max(codes.size, first.size)
+    parts = [count(part) for part in shuffled(codes, permutations, longest, rng)]
     return observed, np.concatenate(parts)
+
+
+def _compiled_tables(
+    codes: Ints, c: int, w: W, permutations: int, rng: np.random.Generator
+) -> Floats:
+    """Count as above for large problems."""
+    order, pairs = w.walk
+    first, second = pairs.tocoo().coords
+    seeds = spawn(rng, 1)[0].integers(0, 2**64, size=(permutations, 4), dtype=np.uint64)
+    out = np.zeros((permutations, c * c))
+    from pipeline.stats import _kernels
+
+    _kernels.shuffled_joins(codes[order], c, first, second, pairs.data / 2.0, seeds, out)
+    return out.reshape(-1, c, c)
 
 
 def _folded(table: Floats) -> Floats:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from pipeline.stats._lattice import (
     LocalResult,
@@ -350,9 +349,7 @@ def local_geary(
     square = (n * z**4 + 6 * z * z * squares - 4 * z * cubes + fourths) / (n - 1)
     expected, variance = _linear_moments(w, mean, square)
     lag = w.lag(z)
-    focal = np.repeat(np.arange(n), w.cardinalities)
-    terms = w.values * (z[focal] - z[w.indices]) ** 2
-    statistic = sparse.csr_array((terms, w.indices, w.indptr), shape=(n, n)) @ np.ones(n)
+    statistic = w.totals(w.values * (z[w.focal] - z[w.indices]) ** 2)
     return _result(
         "local Geary's c",
         statistic,
@@ -369,23 +366,20 @@ def local_geary(
     )
 
 
-def with_self(w: W) -> W:
-    """Weights in which each unit counts itself, as G* needs.
+def _with_self(w: W, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sum weights, their squares and weighted values where each unit counts itself.
 
     A unit weighs as much as its heaviest neighbour; rows that summed to one do so again
     (spdep: ``include.self`` before ``nb2listw``). Isolates stay without a link.
     """
-    n = w.n
-    linked = np.flatnonzero(w.cardinalities > 0)
-    heaviest = np.zeros(n)
-    heaviest[linked] = np.maximum.reduceat(w.values, w.indptr[:-1][linked])
-    matrix = (w.sparse + sparse.diags_array(heaviest)).tocsr()
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    starred = W(matrix.indptr, matrix.indices, matrix.data, w.ids)
+    linked = np.flatnonzero(w.cardinalities)
+    own = np.zeros(w.n)
+    own[linked] = np.maximum.reduceat(w.values, w.indptr[linked])
+    weight, squares, lag = w.row_sums + own, w.row_squares + own * own, w.lag(y) + own * y
     if w.is_row_standardised and not w.is_binary:
-        return starred.row_standardised()
-    return starred
+        scale = np.where(own > 0, weight, 1.0)
+        return weight / scale, squares / scale**2, lag / scale
+    return weight, squares, lag
 
 
 def local_g(
@@ -453,10 +447,8 @@ def local_g(
         warnings.append("G is meant for values with a natural zero; some are negative")
     square, centre, around = float(z @ z), float(values.mean()), w.lag(z)
     if star:
-        own = with_self(w)
         total = np.full(n, values.sum())
-        weight, squares = own.row_sums, own.row_squares
-        lag = own.lag(values)
+        weight, squares, lag = _with_self(w, values)
         expected = weight * centre
         spread = np.maximum(n * squares - weight * weight, 0.0) / (n - 1)
         variance = square / n * np.where(spread < 1e-12 * squares, 0.0, spread)

@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse as sp
 
 from pipeline.contracts.errors import InvalidArgument
 from pipeline.stats.inference import Floats, Ints, is_whole, require_points
 
 if TYPE_CHECKING:
+    from scipy import sparse as sp
+
     from libpysal.graph import Graph
 
 # Beyond this a neighbour list no longer fits a usual machine (12 bytes a link).
 MOST_LINKS = 1_000_000_000
+# Loading scipy.sparse or scipy.spatial takes 0.3 s. With fewer links, or units, numpy alone has
+# added up the links, or made a table of all distances, before that.
+_FEW_LINKS = 100_000
+_FEW_UNITS = 1_000
 # Candidates held at once while ties or kernels are resolved (about 24 bytes each).
 _BALL_CHUNK = 4_000_000
 
@@ -75,6 +80,8 @@ class W:
     @cached_property
     def sparse(self) -> sp.csr_array:
         """The weights as a scipy array of shape (n, n), sharing memory."""
+        from scipy import sparse as sp
+
         return sp.csr_array((self.values, self.indices, self.indptr), shape=(self.n, self.n))
 
     @cached_property
@@ -88,11 +95,33 @@ class W:
         return np.flatnonzero(self.cardinalities == 0)
 
     @cached_property
+    def focal(self) -> Ints:
+        """Unit that each link starts from, shape (links,)."""
+        return np.repeat(np.arange(self.n), self.cardinalities)
+
+    def totals(self, terms: Floats) -> Floats:
+        """Return the sum of a term a link over the links of each unit, shape (n,)."""
+        linked = np.flatnonzero(self.cardinalities)
+        sums = np.zeros(self.n)
+        sums[linked] = np.add.reduceat(terms, self.indptr[linked])
+        return sums
+
+    def received(self, x: Floats) -> Floats:
+        """Return the weighted sum of `x` over the units that each unit is a neighbour of."""
+        sums = np.bincount(self.indices, self.values * x[self.focal], self.n)
+        return sums.astype(np.float64, copy=False)
+
+    @cached_property
     def row_sums(self) -> Floats:
         """Sum of the weights of each unit, shape (n,)."""
         if self.is_binary:
             return self.cardinalities.astype(np.float64)
-        return self.sparse @ np.ones(self.n)
+        return self.totals(self.values)
+
+    @cached_property
+    def degrees(self) -> Floats:
+        """Sum of the weights of each unit's links in both directions, shape (n,)."""
+        return self.row_sums + self.received(np.ones(self.n))
 
     @cached_property
     def row_squares(self) -> Floats:
@@ -103,8 +132,7 @@ class W:
         squares = even * even * self.cardinalities
         rest = np.isnan(even)
         if rest.any():
-            squared = sp.csr_array((self.values**2, self.indices, self.indptr), self.sparse.shape)
-            squares[rest] = (squared @ np.ones(self.n))[rest]
+            squares[rest] = self.totals(self.values**2)[rest]
         return squares
 
     @cached_property
@@ -136,20 +164,33 @@ class W:
         return bool(np.allclose(self.row_sums[linked], 1.0, rtol=0, atol=1e-12))
 
     @cached_property
-    def doubled(self) -> sp.csr_array:
-        """Weights of both directions added, ``W + W'``."""
-        return (self.sparse + self.sparse.T.tocsr()).tocsr()
+    def pairs(self) -> tuple[Ints, Ints, Floats]:
+        """Units (first < second) of each linked pair, and the weights of both directions added."""
+        if self.links > _FEW_LINKS:
+            from scipy import sparse as sp
+
+            above = sp.triu(self.sparse + self.sparse.T.tocsr(), k=1, format="coo")
+            return above.row, above.col, above.data
+        first = np.minimum(self.focal, self.indices)
+        key = first * self.n + np.maximum(self.focal, self.indices)
+        order = np.argsort(key)
+        key = key[order]
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        weights = np.add.reduceat(self.values[order], starts)
+        return *np.divmod(key[starts], self.n), weights
 
     @cached_property
-    def pairs(self) -> tuple[Ints, sp.csr_array]:
-        """Order that keeps linked units near each other, and the unordered pairs in it.
+    def walk(self) -> tuple[Ints, sp.csr_array]:
+        """Order that keeps linked units near each other, and the pairs above the diagonal in it.
 
-        A pair carries the weights of both directions added, above the diagonal. Long vectors
-        are gathered several times faster in this order (reverse Cuthill-McKee).
+        Long vectors are gathered several times faster in this order (reverse Cuthill-McKee).
         """
+        from scipy import sparse as sp
         from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-        both = self.doubled
+        first, second, weights = self.pairs
+        above = sp.coo_array((weights, (first, second)), shape=(self.n, self.n)).tocsr()
+        both = (above + above.T.tocsr()).tocsr()
         order = reverse_cuthill_mckee(sp.csr_matrix(both), symmetric_mode=True)
         return order, sp.triu(both[order][:, order], k=1, format="csr")
 
@@ -165,11 +206,10 @@ class W:
         :math:`S_0 = \sum w_{ij}`, :math:`S_1 = \frac12 \sum (w_{ij} + w_{ji})^2`,
         :math:`S_2 = \sum_i (w_{i.} + w_{.i})^2`.
         """
-        both = self.doubled
         return (
             float(self.values.sum()),
-            float((both.data**2).sum() / 2.0),
-            float(((both @ np.ones(self.n)) ** 2).sum()),
+            float((self.pairs[2] ** 2).sum()),
+            float((self.degrees**2).sum()),
         )
 
     def lag(self, y: ArrayLike) -> Floats:
@@ -180,7 +220,10 @@ class W:
         >>> from_pairs(3, [0, 0, 1], [1, 2, 0]).lag([1.0, 2.0, 4.0]).tolist()
         [6.0, 1.0, 0.0]
         """
-        return self.sparse @ np.asarray(y, dtype=np.float64)
+        values = np.asarray(y, dtype=np.float64)
+        if self.links > _FEW_LINKS:
+            return self.sparse @ values
+        return self.totals(self.values * values[self.indices])
 
     def row_standardised(self) -> W:
         """Return weights that sum to one over each unit's neighbours (isolates stay at zero).
@@ -246,8 +289,7 @@ class W:
         from libpysal.graph import Graph
 
         names = np.arange(self.n) if self.ids is None else self.ids
-        focal = np.repeat(np.arange(self.n), self.cardinalities)
-        alone = self.isolates
+        focal, alone = self.focal, self.isolates
         # libpysal marks an isolate by a link to itself of weight zero; rows must stay in order.
         order = np.argsort(np.concatenate([focal, alone]), kind="stable")
         return Graph.from_arrays(
@@ -332,7 +374,13 @@ def _from_csr(matrix: sp.csr_array, names: NDArray[Any] | None) -> W:
 
 def _assemble(n: int, focal: Ints, neighbour: Ints, value: Floats, names: NDArray[Any] | None) -> W:
     """Rows from links known to be distinct and not to the unit itself."""
-    return _from_csr(sp.coo_array((value, (focal, neighbour)), shape=(n, n)).tocsr(), names)
+    if focal.size > _FEW_LINKS:
+        from scipy import sparse as sp
+
+        return _from_csr(sp.coo_array((value, (focal, neighbour)), shape=(n, n)).tocsr(), names)
+    order = np.argsort(focal * n + neighbour)
+    starts = np.searchsorted(focal[order], np.arange(n + 1))
+    return W(starts.astype(np.int32), neighbour[order].astype(np.int32), value[order], names)
 
 
 def from_pairs(
@@ -403,16 +451,16 @@ def from_pairs(
     if both_ways:
         from_, to = np.concatenate([from_, to]), np.concatenate([to, from_])
         weight = np.concatenate([weight, weight])
-    matrix = sp.coo_array((weight, (from_, to)), shape=(n, n)).tocsr()
-    if matrix.nnz != from_.size:
-        key = np.sort(from_ * n + to)
-        twice = int(key[1:][key[1:] == key[:-1]][0])
+    key = np.sort(from_ * n + to)
+    repeated = key[1:][key[1:] == key[:-1]]
+    if repeated.size:
+        twice = int(repeated[0])
         raise InvalidArgument(
             f"focal and neighbour: expected each pair once, found ({twice // n}, {twice % n}) "
             "more than once. Add up or drop repeated pairs"
         )
-    matrix.eliminate_zeros()
-    return _from_csr(matrix, names)
+    real = weight > 0
+    return _assemble(n, from_[real], to[real], weight[real], names)
 
 
 def _snake(xy: Floats) -> Ints:
@@ -445,9 +493,14 @@ def _within(tree: Any, xy: Floats, rows: Ints, radii: Floats) -> Any:
 
 def _neighbours(xy: Floats, k: int) -> tuple[Ints, Floats]:
     """Nearest k + 1 others of each point (k where no more exist) and the distances to them."""
+    n = len(xy)
+    if n <= _FEW_UNITS:
+        table = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
+        np.fill_diagonal(table, np.inf)
+        nearest = np.argsort(table, axis=1, kind="stable")[:, : min(k + 1, n - 1)]
+        return nearest, np.take_along_axis(table, nearest, axis=1)
     from scipy.spatial import cKDTree
 
-    n = len(xy)
     order = _snake(xy) if n > 5_000 else np.arange(n)
     walked = xy[order]
     tree = cKDTree(walked, balanced_tree=False)
@@ -788,7 +841,7 @@ def from_graph(graph: Graph, ids: Sequence[Any] | ArrayLike | None = None) -> W:
     n = _count(own.size)
     names = own if ids is None else _names(ids, n)
     assert names is not None
-    matrix = sp.csr_array(graph.sparse, dtype=np.float64)
+    matrix = graph.sparse.astype(np.float64).tocsr()
     if not (np.isfinite(matrix.data) & (matrix.data >= 0)).all():
         raise InvalidArgument("graph: expected finite weights >= 0")
     if matrix.diagonal().any():

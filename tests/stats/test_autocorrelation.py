@@ -404,7 +404,8 @@ def test_one_seed_one_result_and_two_runs_two(statistic):
     first = statistic(y, w, permutations=199, rng=generator)
     second = statistic(y, w, permutations=199, rng=generator)
     assert first.seed != second.seed
-    assert not np.array_equal(first.p_permutation, second.p_permutation)
+    drawn = "simulated" if statistic in GLOBAL else "p_permutation"
+    assert not np.array_equal(getattr(first, drawn), getattr(second, drawn))
 
 
 def test_many_pieces_of_draws_give_what_few_would(monkeypatch):
@@ -421,6 +422,20 @@ def test_many_pieces_of_draws_give_what_few_would(monkeypatch):
         if size == 5_000:
             first = result
     assert np.abs(first.p_permutation - result.p_permutation).max() < 9 * np.sqrt(0.25 / 20_000)
+
+
+def test_shuffles_are_even_and_complete():
+    from pipeline.stats._permute import shuffled
+
+    parts = list(shuffled(np.arange(5), 30_000, 100, rng(3)))
+    assert [part.shape[1] for part in parts[:-1]] == [1_000] * 29
+    table = np.concatenate(parts, axis=1)
+    assert table.shape == (5, 30_000)
+    assert (np.sort(table, axis=0) == np.arange(5)[:, None]).all()
+    # Every one of the 120 orders comes equally often.
+    orders = np.unique(5 ** np.arange(5) @ table, return_counts=True)[1]
+    assert orders.size == 120
+    np.testing.assert_allclose(orders, 250, atol=5 * np.sqrt(250))
 
 
 def test_draws_are_distinct_and_even():

@@ -75,6 +75,42 @@ def test_constants_by_hand():
     assert w.constants == (6.0, 9.0 + 9.0, 9.0 + 36.0 + 9.0)
 
 
+def test_few_links_and_many_take_two_ways_to_the_same(monkeypatch):
+    """numpy adds up few links, scipy many: loading scipy takes longer than few links do."""
+
+    def build():
+        xy, y = np.random.default_rng(3).random((60, 2)), np.random.default_rng(4).random(60)
+        links = np.random.default_rng(5).choice(60 * 60, 200, replace=False)
+        focal, other = np.divmod(links[links // 60 != links % 60], 60)
+        found = []
+        for w in (
+            weights.knn(xy, 5),
+            weights.kernel(xy, 0.3, "triangular").row_standardised(),
+            weights.from_pairs(60, focal, other, np.arange(1.0, focal.size + 1)),
+        ):
+            first, second, both = w.pairs
+            order = np.lexsort((second, first))
+            assert (first < second).all()
+            found += [w.indptr, w.indices, w.values, first[order], second[order], both[order]]
+            found += [w.lag(y), w.received(y), w.degrees, np.array(w.constants)]
+        return found
+
+    few = build()
+    monkeypatch.setattr(weights, "_FEW_LINKS", 0)
+    monkeypatch.setattr(weights, "_FEW_UNITS", 0)
+    for one, other in zip(few, build(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+def test_sums_over_links_and_back():
+    w = weights.from_pairs(4, [0, 0, 3], [1, 3, 1], [1.0, 2.0, 4.0])
+    assert w.focal.tolist() == [0, 0, 3]
+    assert w.totals(np.array([1.0, 10.0, 100.0])).tolist() == [11.0, 0.0, 0.0, 100.0]
+    assert w.received(np.array([1.0, 0.0, 0.0, 5.0])).tolist() == [0.0, 21.0, 0.0, 2.0]
+    assert w.degrees.tolist() == [3.0, 5.0, 0.0, 6.0]
+    assert [part.tolist() for part in w.pairs] == [[0, 0, 1], [1, 3, 3], [1.0, 2.0, 4.0]]
+
+
 def test_weights_equal_within_a_row():
     w = weights.from_pairs(4, [0, 0, 1, 1, 2], [1, 2, 0, 2, 0], [0.5, 0.5, 1.0, 2.0, 7.0])
     np.testing.assert_array_equal(w.row_value, [0.5, np.nan, 7.0, 0.0])
