@@ -69,7 +69,7 @@ def same(text: str) -> Text:
 @cache
 def catalogue() -> Mapping[str, Text]:
     """Return every user-facing string of the project by key (``catalogue.yaml``)."""
-    raw = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    raw = yaml.load(CATALOGUE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return {key: Text(**value) for key, value in raw.items()}
 
 

@@ -77,6 +77,18 @@ def read_release(paths: Paths, area: str, build: str) -> Release:
     return Release(plan, tables, about, tuple(charts))
 
 
+def read_released(paths: Paths, area: str, build: str, table: str) -> pd.DataFrame:
+    """Return one table of a release as it is.
+
+    Raises
+    ------
+    InputError
+        The release has not been made or holds no such table.
+    """
+    frame: pd.DataFrame = read_table(paths, area, f"release/{build}", table)
+    return frame
+
+
 def load_plan(paths: Paths, area: str, build: str) -> AtlasPlan:
     """Return the plan of one build of one area; see :func:`read_release`."""
     return read_release(paths, area, build).plan

@@ -243,8 +243,7 @@ def _write_manifest(paths: Paths, area: str, build: str, records: Mapping[str, A
 
 def summary(paths: Paths, area: str, build: str = "internal") -> list[str]:
     """Return lines for the end of a run: clusters with their villages, and every product."""
-    release = load.read_release(paths, area, build)
-    clusters = release.tables["cluster"]
+    clusters = load.read_released(paths, area, build, "cluster")
     lines = [f"{len(clusters)} clusters"]
     for row in clusters.to_dict("records"):
         is_placed = not pd.isna(row["village_name"])
