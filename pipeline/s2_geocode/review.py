@@ -507,7 +507,7 @@ def _write_help(sheet: Any, bold: Any, wrap: Any, count: int) -> None:
         sheet.write_string(0, position, title, bold)
     rows = [
         ("", t("review.how")),
-        ("33.75.01.1002", t("review.village")),
+        ("village code", t("review.village")),
         (OUTSIDE, t("review.outside")),
         (COORDINATES, t("review.coordinates")),
         (UNKNOWN, t("review.unknown")),
