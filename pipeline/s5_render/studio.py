@@ -12,12 +12,9 @@ from collections.abc import Collection
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
-from pipeline.contracts.text import LANGUAGES
+from pipeline.contracts.text import LANGUAGES, Language
 from pipeline.s5_render.chart_plan import ChartPlan, chart_footer
 from pipeline.s5_render.plan import AtlasPlan
-
-_FEW = 3
-"""So many figures are drawn faster here than other processes start."""
 
 
 class Easel:
@@ -36,35 +33,34 @@ class Easel:
         self.charts = {chart.id: chart for chart in charts}
         self._drawer: Any = None
 
-    def draw(self, name: str) -> dict[str, bytes]:
-        """Return the files of a layer's figure or of a chart, by path under the area's folder.
+    def draw(self, name: str, language: Language) -> dict[str, bytes]:
+        """Return a layer's figure or a chart, by path under the area's folder.
 
         Parameters
         ----------
         name : str
             Id of a layer or chart.
+        language : {"id", "en"}
+            Language of every word and number on it.
         """
-        files: dict[str, bytes] = {}
-        for language in LANGUAGES:
-            place = "figures" if language == self.plan.language else f"figures/{language}"
-            if name in self.charts:
-                from pipeline.s5_render.chart import draw_chart
+        if name in self.charts:
+            from pipeline.s5_render.chart import draw_chart
 
-                footer = chart_footer(self.plan)
-                drawn = draw_chart(
-                    self.charts[name], self.plan.title, footer, self.plan.style, language
-                )
-            else:
-                from pipeline.s5_render.figure import Drawer
+            footer = chart_footer(self.plan)
+            drawn = draw_chart(
+                self.charts[name], self.plan.title, footer, self.plan.style, language
+            )
+        else:
+            from pipeline.s5_render.figure import Drawer
 
-                self._drawer = self._drawer or Drawer(self.plan)
-                drawn = self._drawer.draw(name, language)
-            files |= {f"{place}/{name}.{suffix}": content for suffix, content in drawn.items()}
-        return files
+            self._drawer = self._drawer or Drawer(self.plan)
+            drawn = self._drawer.draw(name, language)
+        place = "figures" if language == self.plan.language else f"figures/{language}"
+        return {f"{place}/{name}.{suffix}": content for suffix, content in drawn.items()}
 
 
 class Studio:
-    """An easel for each processor, once there is enough to draw.
+    """An easel for each processor.
 
     Use it as a context; leaving it ends the other processes.
 
@@ -80,7 +76,7 @@ class Studio:
         self._easel = easel
         self._processes = processes or _processors()
         self._pool: ProcessPoolExecutor | None = None
-        self._begun: dict[str, Future[dict[str, bytes]]] = {}
+        self._begun: dict[tuple[str, Language], Future[dict[str, bytes]]] = {}
 
     def __enter__(self) -> Studio:
         return self
@@ -90,22 +86,29 @@ class Studio:
             self._pool.shutdown(cancel_futures=True)
 
     def begin(self, names: Collection[str]) -> None:
-        """Begin to draw `names` in other processes, if it is worth starting them."""
-        if self._processes < 2 or len(names) <= _FEW:
+        """Begin to draw `names` in other processes; this one may do something else meanwhile."""
+        if self._processes < 2 or not names:
             return
         self._pool = ProcessPoolExecutor(
-            min(self._processes, len(names)),
+            self._processes,
             # A fork of a process with threads (Arrow's, numba's) may hang.
             multiprocessing.get_context("spawn"),
             _set_up,
             (self._easel,),
         )
-        self._begun = {name: self._pool.submit(_draw, name) for name in names}
+        self._begun = {
+            (name, language): self._pool.submit(_draw, name, language)
+            for name in names
+            for language in LANGUAGES
+        }
 
     def draw(self, name: str) -> dict[str, bytes]:
-        """Return the files of `name`; see :meth:`Easel.draw`."""
-        begun = self._begun.pop(name, None)
-        return begun.result() if begun else self._easel.draw(name)
+        """Return the files of `name` in all languages; see :meth:`Easel.draw`."""
+        files: dict[str, bytes] = {}
+        for language in LANGUAGES:
+            begun = self._begun.pop((name, language), None)
+            files |= begun.result() if begun else self._easel.draw(name, language)
+        return files
 
 
 _easel: Easel
@@ -117,8 +120,8 @@ def _set_up(easel: Easel) -> None:
     _easel = easel
 
 
-def _draw(name: str) -> dict[str, bytes]:
-    return _easel.draw(name)
+def _draw(name: str, language: Language) -> dict[str, bytes]:
+    return _easel.draw(name, language)
 
 
 def _processors() -> int:
