@@ -577,6 +577,7 @@ def _points(
 ) -> pd.DataFrame:
     """Draw points for some firms, a few of them in a neighbouring village, and consent."""
     located = _some(np.arange(len(frame)), settings.points.located.pct, rng)
+    agreed = set(_some(located, settings.points.consent.pct, rng).tolist())
     pairs = tables["neighbours"][["village_code_a", "village_code_b"]].to_numpy().tolist()
     beside: dict[str, list[str]] = {}
     for a, b in sorted(pairs):
@@ -589,7 +590,6 @@ def _points(
     shapes = _shapes(tables["gazetteer"], crs, polygons)
     drawn = [_inside(shapes[village[at]], rng) for at in located]
     degrees = gpd.GeoSeries.from_xy(*np.transpose(drawn), crs=crs).to_crs(GEOGRAPHIC)
-    agreed = set(_some(located, settings.points.consent.pct, rng).tolist())
     table = pd.DataFrame(
         {
             "Lintang": degrees.y.round(6).to_numpy(),
@@ -653,8 +653,9 @@ def _lines(
     table = pd.DataFrame(rows, columns=HEADERS[2:6])
     table["kind"] = kinds
     right = np.array([at for at, kind in enumerate(kinds) if kind not in _SAYS_NO_DISTRICT])
-    for at in _some(right, rules.district_stated.pct, rng):
-        table.loc[at, "Kecamatan"] = writer.by_code[frame["village"].iloc[at]]["district_name"]
+    stated = _some(right, rules.district_stated.pct, rng)
+    districts = [writer.by_code[frame["village"].iloc[at]]["district_name"] for at in stated]
+    table.loc[stated, "Kecamatan"] = districts
     return table
 
 
