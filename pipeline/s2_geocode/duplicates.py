@@ -127,26 +127,35 @@ def flag(firm: pd.DataFrame, decisions: Mapping[str, str] | None = None) -> Flag
     apart = {key for key, said in pairs.items() if said == review.DIFFERENT}
     of: list[str | None] = [None] * len(firm)
     reasons: list[str | None] = [None] * len(firm)
+    told = _told_same(keys, pairs)
     for row, others in suspects.items():
-        left = {
-            other: why
-            for other, why in others.items()
-            if not apart or review.pair_key(keys[row], keys[other]) not in apart
-        }
-        if left:
-            alike = {one: addresses[row] != "" and addresses[row] == addresses[one] for one in left}
-            # Most reasons first, the same address counting as one; then the earliest row.
-            other = min(left, key=lambda one: (-len(left[one]) - alike[one], one))
-            what = list(left[other])
-            if addresses[row] and addresses[other]:
-                what.append("same address" if alike[other] else "addresses differ")
-            of[row], reasons[row] = ids[other], ", ".join(what)
-    for row, other in _told_same(keys, pairs).items():
+        left: dict[int, list[str]] = {}
+        for other, why in others.items():
+            # A row a person said is another one again stands for that other one.
+            target = told.get(other, other)
+            is_apart = apart and review.pair_key(keys[row], keys[target]) in apart
+            if target != row and not is_apart:
+                left.setdefault(target, why)
+        if left and row not in told:
+            of[row], reasons[row] = _strongest(row, left, addresses, ids)
+    for row, other in told.items():
         of[row], reasons[row] = ids[other], review.DECIDED_SAME
     flagged = firm.copy()
     flagged["duplicate_of"] = pd.Series(of, index=firm.index, dtype="string")
     flagged["duplicate_reason"] = pd.Series(reasons, index=firm.index, dtype="string")
     return Flags(flagged, notes)
+
+
+def _strongest(
+    row: int, left: Mapping[int, list[str]], addresses: Sequence[str], ids: Sequence[str]
+) -> tuple[str, str]:
+    """Return the firm a row is most probably again, and why: most reasons, then the earliest."""
+    alike = {one: addresses[row] != "" and addresses[row] == addresses[one] for one in left}
+    other = min(left, key=lambda one: (-len(left[one]) - alike[one], one))
+    why = list(left[other])
+    if addresses[row] and addresses[other]:
+        why.append("same address" if alike[other] else "addresses differ")
+    return ids[other], ", ".join(why)
 
 
 def without_same(firm: pd.DataFrame) -> pd.DataFrame:

@@ -36,6 +36,8 @@ SHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 
 _SAMPLE = 64 * 2**10
 _DELIMITERS = ",;\t|"
+_NO_SIGN = "\x1f"
+_LINES = 30
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?")
@@ -130,15 +132,39 @@ def open_text(path: Path) -> IO[str]:
 
 
 def delimiter(sample: str) -> str:
-    r"""Return the sign that parts the cells of a CSV: the one its header has most of.
+    r"""Return the sign that parts the cells of a CSV: the one most rows agree on.
+
+    Parameters
+    ----------
+    sample : str
+        Beginning of the text.
+
+    Returns
+    -------
+    str
+        Comma, semicolon, tab or bar; where the header has none of them, a sign no text has, so
+        that a single column of addresses may hold commas without quotes.
 
     Examples
     --------
-    >>> delimiter("nama;alamat, lengkap\n"), delimiter("name\n")
-    (';', ',')
+    >>> delimiter("nama;alamat, lengkap\nA;Jl. B, Kel. C, Kec. D\n")
+    ';'
+    >>> delimiter("alamat\nJl. B, Kel. C\n") == delimiter("alamat\n")
+    True
     """
-    line = re.sub(r'"[^"]*("|$)', "", sample.lstrip("\r\n").split("\n", 1)[0])
-    return max(_DELIMITERS, key=line.count)
+    lines = sample.lstrip("\r\n").splitlines()[:_LINES]
+    best, best_score = _NO_SIGN, (0.0, 1)
+    for sign in _DELIMITERS:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
+        except csv.Error:
+            continue
+        if widths and widths[0] > 1:
+            # A row may break off with the sample or be shorter; the header's width is the measure.
+            score = (sum(one == widths[0] for one in widths) / len(widths), widths[0])
+            if score > best_score:
+                best, best_score = sign, score
+    return best
 
 
 def iterate_csv(handle: IO[str], where: str) -> Iterator[tuple[int, list[str]]]:

@@ -295,6 +295,8 @@ def _draft(units: _Units, match: Match, source: str) -> _Draft:
     else:
         district = units.districts.get((str(match.district_name), str(match.regency_name)))
     said = match.evidence or "no name of a place"
+    if said == "no text":
+        source, said = "register", "nothing is said of the place"
     return _Draft(
         match.village_code,
         district,

@@ -323,6 +323,21 @@ def unused(
 # The sheet of open questions
 
 
+def open_rows(firm: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return for each firm whether its place, and whether its being one firm, is to be asked about.
+
+    Parameters
+    ----------
+    firm : pandas.DataFrame
+        The table ``firm``, duplicates flagged.
+    """
+    is_open = firm["village_code"].isna() & (firm["method"] != "outside")
+    is_asked = (firm["conflict"].notna() | is_open) & ~firm["is_decided"]
+    is_double = firm["duplicate_of"].notna()
+    is_double &= (firm["duplicate_reason"] != DECIDED_SAME).fillna(True)
+    return is_asked.astype(bool), is_double.astype(bool)
+
+
 def questions(
     firm: pd.DataFrame, gazetteer: Gazetteer, register: str
 ) -> list[dict[str, str | None]]:
@@ -343,10 +358,7 @@ def questions(
         Cells by :data:`COLUMNS`, in the order of the firms. A conflict that left a firm placed is
         a question too; without an answer the firm stays where it is.
     """
-    is_asked = (
-        firm["conflict"].notna() | (firm["village_code"].isna() & (firm["method"] != "outside"))
-    ) & ~firm["is_decided"]
-    is_double = firm["duplicate_of"].notna() & (firm["duplicate_reason"] != DECIDED_SAME)
+    is_asked, is_double = open_rows(firm)
     asked = firm[is_asked | is_double]
     if not len(asked):
         return []
