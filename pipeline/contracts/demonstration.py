@@ -18,6 +18,8 @@ from pipeline.contracts.specialisations import TECHNIQUES, recognise, vocabulary
 from pipeline.contracts.text import Text
 
 FILE = "demonstration.yaml"
+CLUSTERS = "clusters"
+"""Group of the firms of the published clusters; the other groups have names of their own."""
 
 AddressKind = Literal[
     "columns",
@@ -313,6 +315,8 @@ class Demonstration(Strict):
         ):
             if missing:
                 raise ValueError(f"names listed under {what}; not there: {', '.join(missing)}")
+        if CLUSTERS in self.groups:
+            raise ValueError(f"another name than {CLUSTERS!r} for a group")
         if self.addresses.kinds_pct.get("outside") and not self.addresses.region.outside:
             raise ValueError("places under addresses.region.outside for the kind 'outside'")
         return self

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from pyproj import CRS
 
 from pipeline.contracts.area import Decision
 from pipeline.contracts.crs import GEOGRAPHIC
-from pipeline.contracts.demonstration import FILE, AddressKind, Demonstration, Mix
+from pipeline.contracts.demonstration import CLUSTERS, FILE, AddressKind, Demonstration, Mix
 from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.specialisations import vocabulary
 from pipeline.contracts.text import Text, number_text, same, t
@@ -53,9 +52,6 @@ HEADERS = (
     "Keterangan",
 )
 """Columns of the register, as such files head them."""
-CLUSTERS = "clusters"
-"""Group of the firms of the published clusters."""
-
 _EPOCH = datetime(1980, 1, 1)
 _MONTHS = {"week": 12 / 52, "month": 1.0, "year": 12.0}
 _SAYS_NO_DISTRICT = frozenset[AddressKind](
@@ -81,31 +77,6 @@ class Synthetic(NamedTuple):
 
     register: pd.DataFrame
     truth: pd.DataFrame
-
-
-@dataclass
-class _Firms:
-    """The firms in columns, as far as they are drawn."""
-
-    group: list[str] = field(default_factory=list)
-    origin: list[str] = field(default_factory=list)
-    place: list[str] = field(default_factory=list)
-    village: list[str] = field(default_factory=list)
-    mix: list[str] = field(default_factory=list)
-    year: list[int | None] = field(default_factory=list)
-
-    def add(
-        self, group: str, origin: str, place: str, village: str, mix: str, year: int | None, n: int
-    ) -> None:
-        for column, value in (
-            (self.group, group),
-            (self.origin, origin),
-            (self.place, place),
-            (self.village, village),
-            (self.mix, mix),
-        ):
-            column.extend([value] * n)
-        self.year.extend([year] * n)
 
 
 def apportion(total: int, weights: ArrayLike) -> NDArray[np.int64]:
@@ -183,8 +154,7 @@ def synthesize(
     """
     steps = ("firms", "order", "kinds", "workers", "names", "ties", "output", "points", "lines")
     draw = dict(zip(steps, rng.spawn(len(steps)), strict=True))
-    firms = _firms(settings, tables, decisions, draw["firms"])
-    frame = pd.DataFrame(vars(firms))
+    frame = _firms(settings, tables, decisions, draw["firms"])
     frame["workers"] = _workers(settings, tables, frame, draw["workers"])
     frame["first"] = _first_kinds(settings, frame, draw["kinds"])
     # From here on rows stand in an order that tells nothing.
@@ -271,6 +241,20 @@ def _fact(tables: Mapping[str, pd.DataFrame], fact_id: str) -> dict[str, Any]:
     return row
 
 
+def _count(tables: Mapping[str, pd.DataFrame], fact_id: str) -> int:
+    value = float(_fact(tables, fact_id)["value"])
+    if value < 0 or not value.is_integer():
+        raise InputError(Fault(_where(fact_id), "a number of firms", f"{value:g}"))
+    return int(value)
+
+
+def _percentage(tables: Mapping[str, pd.DataFrame], fact_id: str) -> float:
+    value = float(_fact(tables, fact_id)["value"])
+    if not 0 <= value <= 100:
+        raise InputError(Fault(_where(fact_id), "a percentage", f"{value:g}"))
+    return value
+
+
 def _published(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the clusters whose number of firms is published."""
     clusters = tables["clusters"]
@@ -287,9 +271,9 @@ def _firms(
     tables: Mapping[str, pd.DataFrame],
     decisions: Sequence[Decision],
     rng: np.random.Generator,
-) -> _Firms:
+) -> pd.DataFrame:
     """Put the published number of firms in the villages of each cluster and place."""
-    firms = _Firms()
+    sites: list[tuple[Any, ...]] = []
     decided = {(one.table, one.id): one.village_code for one in decisions}
     clusters, places = _published(tables), _rows(tables["places"], "place_id")
     unknown = sorted(set(settings.clusters.mixes) - set(clusters["cluster_id"]))
@@ -306,20 +290,22 @@ def _firms(
         order = rng.permutation(len(villages))
         place = "" if pd.isna(row["place_name"]) else str(row["place_name"])
         for at, count in zip(order, apportion(n, weights), strict=True):
-            firms.add(group, origin, place, villages[at], mix, year, int(count))
+            sites.append((group, origin, place, villages[at], mix, year, int(count)))
 
     for cluster_id, row in _rows(clusters, "cluster_id").items():
         mix = settings.clusters.mixes.get(cluster_id, settings.clusters.mix)
         year = None if pd.isna(row["year"]) else int(row["year"])
         spread(CLUSTERS, "clusters", cluster_id, row, mix, year, int(row["firms_count"]))
     for name, group in settings.groups.items():
-        fact = _fact(tables, group.fact_id)
-        counts = apportion(int(fact["value"]), [place.weight for place in group.places])
+        year = _year(_fact(tables, group.fact_id)["period"])
+        weights = [place.weight for place in group.places]
+        counts = apportion(_count(tables, group.fact_id), weights)
         for place, count in zip(group.places, counts, strict=True):
             row = places[place.place_id]
-            year = _year(fact["period"])
             spread(name, "places", place.place_id, row, place.mix, year, int(count))
-    return firms
+    columns = ["group", "origin", "place", "village", "mix", "year", "count"]
+    frame = pd.DataFrame(sites, columns=columns).astype({"year": "Int64"})
+    return frame.loc[frame.index.repeat(frame["count"]), columns[:-1]].reset_index(drop=True)
 
 
 def _villages(tables: Mapping[str, pd.DataFrame], row: Mapping[str, Any], origin: str) -> list[str]:
@@ -330,7 +316,8 @@ def _villages(tables: Mapping[str, pd.DataFrame], row: Mapping[str, Any], origin
         inside &= gazetteer["regency_name"] == row["regency_name"]
     codes = set(gazetteer.loc[inside, "village_code"])
     place = row["place_name"]
-    if pd.isna(place) or place == f"Kecamatan {row['district_name']}":
+    is_whole = pd.isna(place) or place == f"Kecamatan {row['district_name']}"
+    if is_whole:
         found = codes
     else:
         found = next(
@@ -344,7 +331,7 @@ def _villages(tables: Mapping[str, pd.DataFrame], row: Mapping[str, Any], origin
             ),
             set(),
         )
-    if not found or (len(found) > 1 and found != codes):
+    if not found or (len(found) > 1 and not is_whole):
         raise InputError(
             Fault(
                 _where(origin),
@@ -376,7 +363,7 @@ def _workers(
             wanted = "clusters.workers_per_firm, as its workers are not published"
             raise InputError(Fault(_where(cluster_id), wanted, "nothing"))
     for name, group in settings.groups.items():
-        count = int(_fact(tables, group.fact_id)["value"])
+        count = _count(tables, group.fact_id)
         totals[name, ""] = round(group.workers_per_firm.value * count)
     is_cluster = (frame["group"] == CLUSTERS).to_numpy()
     unit = np.where(is_cluster, frame["origin"], "")
@@ -432,7 +419,7 @@ def _techniques(
 ) -> NDArray[Any]:
     """Give techniques so that in each group the published share has the first technique."""
     first, other = settings.technique.first, settings.technique.other
-    pct = float(_fact(tables, settings.technique.published.fact_id)["value"])
+    pct = _percentage(tables, settings.technique.published.fact_id)
     implied = np.array([_implied(settings, kind) for kind in frame["first"]], dtype=object)
     technique = implied.copy()
     for name, mine in sorted(frame.groupby("group").indices.items()):
@@ -467,7 +454,7 @@ def _men(
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """Draw the men among the workers: the published share in each group, jobs at random."""
-    pct = float(_fact(tables, settings.male.fact_id)["value"])
+    pct = _percentage(tables, settings.male.fact_id)
     men = np.zeros(len(frame), dtype=np.int64)
     for _, mine in sorted(frame.groupby("group").indices.items()):
         workers = frame["workers"].to_numpy()[mine]
@@ -589,7 +576,8 @@ def _points(
         village[at] = _pick(sorted(beside[village[at]]), rng)
     shapes = _shapes(tables["gazetteer"], crs, polygons)
     drawn = [_inside(shapes[village[at]], rng) for at in located]
-    degrees = gpd.GeoSeries.from_xy(*np.transpose(drawn), crs=crs).to_crs(GEOGRAPHIC)
+    xy = np.array(drawn, dtype=float).reshape(-1, 2)
+    degrees = gpd.GeoSeries.from_xy(*xy.T, crs=crs).to_crs(GEOGRAPHIC)
     table = pd.DataFrame(
         {
             "Lintang": degrees.y.round(6).to_numpy(),
@@ -652,7 +640,9 @@ def _lines(
             rows.append((writer.compose(kind, subject), None, None, None))
     table = pd.DataFrame(rows, columns=HEADERS[2:6])
     table["kind"] = kinds
-    right = np.array([at for at, kind in enumerate(kinds) if kind not in _SAYS_NO_DISTRICT])
+    right = np.array(
+        [at for at, kind in enumerate(kinds) if kind not in _SAYS_NO_DISTRICT], dtype=np.int64
+    )
     stated = _some(right, rules.district_stated.pct, rng)
     districts = [writer.by_code[frame["village"].iloc[at]]["district_name"] for at in stated]
     table.loc[stated, "Kecamatan"] = districts

@@ -584,6 +584,36 @@ def test_what_is_named_must_be_there(
             draw(wrong, tables)
 
 
+def test_a_figure_must_be_of_the_kind_it_is_used_as(
+    settings: Demonstration, tables: dict[str, pd.DataFrame]
+) -> None:
+    with pytest.raises(InputError, match="a percentage, found 645"):
+        draw(changed(settings, male__fact_id=REGENCY), tables)
+    share = "context-kota-pekalongan-residents-in-industry-who-work-in-batik-2011"
+    with pytest.raises(InputError, match=r"a number of firms, found 69\.5"):
+        draw(group_with(settings, fact_id=share), tables)
+
+
+@pytest.mark.parametrize("pct", [0, 100])
+def test_shares_may_be_nothing_and_everything(
+    settings: Demonstration, tables: dict[str, pd.DataFrame], pct: float
+) -> None:
+    places = ("second", "subcontracting__principals", "production__missing", "points__located",
+              "points__stray", "points__consent", "addresses__district_stated")  # fmt: skip
+    wanted = changed(
+        settings,
+        addresses__kinds_pct={"plain": pct, "columns": 100 - pct},
+        **{f"{place}__pct": pct for place in places},
+    )
+    register, truth = draw(wanted, tables)
+    assert (register["Lintang"].notna() == bool(pct)).all()
+    assert (register["Produksi"].isna() == bool(pct)).all()
+    assert (register["Alamat"].notna() | (truth["address_kind"] == "columns")).all()
+    assert register["Kecamatan"].notna().all()
+    assert register["Juragan/Mitra"].notna().any() == bool(pct)
+    assert len(register) == 1347
+
+
 def test_what_the_published_counts_leave_no_room_for_is_refused(
     settings: Demonstration, tables: dict[str, pd.DataFrame]
 ) -> None:
@@ -620,6 +650,12 @@ def test_settings_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         changed(settings, **{place: value})
+
+
+def test_a_group_is_not_called_clusters(settings: Demonstration) -> None:
+    group = settings.groups["regency"].model_dump()
+    with pytest.raises(ValueError, match="another name than 'clusters'"):
+        changed(settings, groups__clusters=group)
 
 
 def test_a_specialisation_is_one_of_the_vocabulary(settings: Demonstration) -> None:
