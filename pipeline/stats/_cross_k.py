@@ -9,24 +9,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.contracts.errors import InvalidArgument, TooFewUnits, UndefinedStatistic
-from pipeline.stats._envelopes import Envelope, rank_envelope
-from pipeline.stats._labels import (
-    Labels,
-    Table,
-    labellings,
-    null_in_words,
-    power_warnings,
-    read_labels,
-    read_strata,
-    seed_of,
+from pipeline.contracts.errors import InvalidArgument, UndefinedStatistic
+from pipeline.stats._curves import Curve, require_radii, with_envelope
+from pipeline.stats._labels import Labels, Table, labellings, null_in_words, read_labels
+from pipeline.stats._pairs import (
+    Events,
+    cell_size,
+    close_pairs,
+    label_sums,
+    read_points,
+    spatial_order,
 )
-from pipeline.stats._pairs import Events, cell_size, close_pairs, label_sums, spatial_order
 from pipeline.stats._window import Window
-from pipeline.stats.inference import adjust, require_points, require_rng, require_vector
+from pipeline.stats.inference import Floats, Ints, adjust, require_points, stream
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Correction = Literal["none", "border", "translate", "isotropic"]
 Null = Literal["labelling", "shift"]
 
@@ -35,53 +31,6 @@ _SHIFT = (
     "random shift: the points of a are moved together by a random vector on the torus of the "
     "rectangular window, so each pattern keeps its own structure"
 )
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One second-order curve from label a to label b.
-
-    Parameters
-    ----------
-    statistic : {"K", "L", "g"}
-    a, b : hashable
-    radii : array of float, shape (radii,)
-        In the unit of xy.
-    observed : array of float, shape (radii,)
-        NaN where undefined (no point is as far from the edge as the radius).
-    expected : array of float, shape (radii,)
-        Value for independent homogeneous patterns: pi r^2, r or 1.
-    null_mean : array of float, shape (radii,)
-        Mean over the simulated null; NaN without permutations. Compare `observed` with this.
-    envelope : Envelope or None
-        Global rank envelope under the null; ``lower, upper = envelope``.
-    p_global : float
-        One p for the whole curve; NaN without permutations.
-    correction : str
-    n, n_a, n_b : int
-    null : str
-    permutations : int
-    seed : int or None
-    warnings : tuple of str
-    """
-
-    statistic: str
-    a: Any
-    b: Any
-    radii: Floats
-    observed: Floats
-    expected: Floats
-    null_mean: Floats
-    envelope: Envelope | None
-    p_global: float
-    correction: str
-    n: int
-    n_a: int
-    n_b: int
-    null: str
-    permutations: int
-    seed: int | None
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +48,7 @@ class Curves:
     n : int
     null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     warnings : tuple of str
     """
 
@@ -112,31 +61,12 @@ class Curves:
     n: int
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     warnings: tuple[str, ...]
     _curves: Table
 
     def __getitem__(self, key: tuple[Any, Any]) -> Curve:
         return self._curves[key]
-
-
-def require_radii(radii: ArrayLike, most: float | None = None) -> Floats:
-    """Return increasing radii >= 0, or say what is wrong with them."""
-    values = require_vector(radii, "radii")
-    if values.size == 0:
-        raise InvalidArgument("radii: expected at least one radius, found none")
-    if values[0] < 0 or (np.diff(values) <= 0).any():
-        raise InvalidArgument(
-            f"radii: expected increasing distances >= 0, found {values[:5].tolist()!r:.60} ..."
-        )
-    if values[-1] <= 0:
-        raise InvalidArgument("radii: expected at least one radius above 0")
-    if most is not None and values[-1] > most:
-        raise InvalidArgument(
-            f"radii: expected at most the longest distance within the window ({most:g}), found "
-            f"{values[-1]:g}. Radii above a quarter of its shorter side are rarely of use"
-        )
-    return values
 
 
 @dataclass(frozen=True)
@@ -167,9 +97,6 @@ def _read(
     names: Sequence[Hashable] | None,
     margin: float = 0.0,
 ) -> _Pattern:
-    points = require_points(xy)
-    if len(points) < 2:
-        raise TooFewUnits(f"xy: expected at least 2 points, found {len(points)}")
     if correction not in ("none", "border", "translate", "isotropic"):
         raise InvalidArgument(
             "correction: expected 'none', 'border', 'translate' or 'isotropic', found "
@@ -177,16 +104,12 @@ def _read(
         )
     frame = Window(window)
     distances = require_radii(radii, frame.diameter)
-    read = read_labels(labels, len(points), names)
-    layers = read_strata(strata, len(points))
+    reach = float(distances[-1]) + margin
+    points, read, layers, order = read_points(xy, labels, names, strata, reach)
     if only is not None:
         read = read.only(list(dict.fromkeys(only)))
-    frame.require_inside(points)
-    reach = float(distances[-1]) + margin
-    order = spatial_order(points, cell_size(points, reach))
-    return _Pattern(
-        points[order], read.take(order), layers[order], distances, frame, correction, reach
-    )
+    frame.require_inside(points, order)
+    return _Pattern(points, read, layers, distances, frame, correction, reach)
 
 
 def _edge_bins(edge: Floats, radii: Floats) -> Ints:
@@ -278,8 +201,9 @@ def _scale(at: _Pattern, left: Any, right: Any, sums: Floats, draws: Any) -> Flo
 
 
 def _k_curves(
-    at: _Pattern, draws: Any, left: Any, right: Any, workers: int, notes: list[str]
+    at: _Pattern, draws: Any, left: Any, right: Any, notes: list[str], workers: int
 ) -> Floats:
+    """K of every labelling, shape (labellings, radii, a, b)."""
     sums = _k_numerators(at, draws, left, right, workers, notes)
     return _scale(at, left, right, sums, draws)
 
@@ -293,60 +217,12 @@ def _guard(at: _Pattern, curves: int, permutations: int) -> None:
         )
 
 
-def _summarise(
-    statistic: str,
-    at: _Pattern,
-    pair: tuple[Any, Any],
-    values: Floats,
-    expected: Floats,
-    permutations: int,
-    rng: np.random.Generator | None,
-    level: float,
-    null: str,
-    notes: list[str],
-) -> Curve:
-    """Make one curve; row 0 of `values` is observed."""
-    envelope = rank_envelope(values[0], values[1:], level) if permutations else None
-    sizes = dict(zip(at.labels.names, at.labels.counts.tolist(), strict=True))
-    mean = values[1:].mean(axis=0) if permutations else np.full(at.radii.size, np.nan)
-    warnings = list(notes)
-    lost = int(np.isnan(values).any(axis=0).sum())
-    if lost:
-        warnings.append(
-            f"{lost} of {at.radii.size} radii are undefined (no centre is as far from the edge, or "
-            "r = 0) in the observed or a simulated pattern and left out of the test"
-        )
-    return Curve(
-        statistic=statistic,
-        a=pair[0],
-        b=pair[1],
-        radii=at.radii,
-        observed=values[0].copy(),
-        expected=expected,
-        null_mean=mean,
-        envelope=envelope,
-        p_global=envelope.p_global if envelope else float("nan"),
-        correction=at.correction,
-        n=at.n,
-        n_a=sizes[pair[0]],
-        n_b=sizes[pair[1]],
-        null=null,
-        permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
-        warnings=tuple(warnings + power_warnings(permutations)),
-    )
-
-
 def _sides(at: _Pattern, a: Hashable, b: Hashable) -> tuple[Any, Any]:
     if (size := int(at.labels.counts[at.labels.position(a)])) < 2 and a == b:
         raise UndefinedStatistic(f"a: expected at least 2 points holding {a!r}, found {size}")
     left = at.labels.sets[:, [at.labels.position(a)]]
     right = left if a == b else at.labels.sets[:, [at.labels.position(b)]]
     return left, right
-
-
-def _permute(at: _Pattern, permutations: int, rng: np.random.Generator | None) -> Any:
-    return labellings(at.labels.codes, at.strata, permutations, rng)
 
 
 def _shifted(
@@ -358,7 +234,6 @@ def _shifted(
     compute: Callable[[_Pattern], Floats],
 ) -> Floats:
     """Curves of the observed pattern and of random torus shifts of the points of a."""
-    require_rng(rng, permutations)
     bounds = at.window.rectangle
     if bounds is None:
         raise InvalidArgument(
@@ -382,26 +257,41 @@ def _shifted(
     return np.array(curves)
 
 
-def _pair_values(
+def _of_pair(
+    statistic: str,
     at: _Pattern,
     a: Hashable,
     b: Hashable,
+    expected: Floats,
     permutations: int,
     rng: np.random.Generator | None,
     null: str,
-    workers: int,
-    compute: Callable[[_Pattern, Any, Any, Any], Floats],
-) -> Floats:
-    """Values for the observed and simulated patterns, shape (1 + permutations, radii)."""
+    strata: Any,
+    level: float,
+    compute: Callable[[_Pattern, Any, Any, Any, list[str]], Floats],
+    bandwidth: float = float("nan"),
+) -> Curve:
+    """Make the curve from a to b with its null; `compute` gives (labellings, radii, a, b)."""
     left, right = _sides(at, a, b)
     _guard(at, 1, permutations)
+    rng, seed = stream(rng, permutations)
+    notes: list[str] = []
     if null == "labelling":
-        return compute(at, _permute(at, permutations, rng), left, right)[:, :, 0, 0]
-    if null != "shift":
+        draws = labellings(at.labels.codes, at.strata, permutations, rng)
+        values = compute(at, draws, left, right, notes)[:, :, 0, 0]
+    elif null == "shift":
+
+        def moved_curve(moved: _Pattern) -> Floats:
+            alone = labellings(moved.labels.codes, moved.strata, 0, None)
+            return compute(moved, alone, left, right, notes)[0, :, 0, 0]
+
+        values = _shifted(at, a, b, permutations, rng, moved_curve)
+    else:
         raise InvalidArgument(f"null: expected 'labelling' or 'shift', found {null!r}")
-    return _shifted(
-        at, a, b, permutations, rng,
-        lambda moved: compute(moved, _permute(moved, 0, None), left, right)[0, :, 0, 0],
+    return with_envelope(
+        statistic, at.labels, a, b, at.radii, values, expected, level=level,
+        null=null_in_words(strata) if null == "labelling" else _SHIFT,
+        seed=seed, notes=notes, correction=at.correction, bandwidth=bandwidth,
     )  # fmt: skip
 
 
@@ -497,15 +387,10 @@ def cross_k(
     [0.0, 4.0, 12.0]
     """
     at = _read(xy, labels, [a, b], radii, window, correction, strata, names)
-    notes: list[str] = []
-    values = _pair_values(
-        at, a, b, permutations, rng, null, workers,
-        lambda on, draws, left, right: _k_curves(on, draws, left, right, workers, notes),
+    return _of_pair(
+        "K", at, a, b, np.pi * at.radii**2, permutations, rng, null, strata, level,
+        lambda on, draws, left, right, notes: _k_curves(on, draws, left, right, notes, workers),
     )  # fmt: skip
-    words = null_in_words(strata) if null == "labelling" else _SHIFT
-    expected = np.pi * at.radii**2
-    notes = list(dict.fromkeys(notes))
-    return _summarise("K", at, (a, b), values, expected, permutations, rng, level, words, notes)
 
 
 def cross_l(
@@ -543,16 +428,12 @@ def cross_l(
     [1.128, 1.954]
     """
     at = _read(xy, labels, [a, b], radii, window, correction, strata, names)
-    notes: list[str] = []
-    values = _pair_values(
-        at, a, b, permutations, rng, null, workers,
-        lambda on, draws, left, right: _k_curves(on, draws, left, right, workers, notes),
+    return _of_pair(
+        "L", at, a, b, at.radii, permutations, rng, null, strata, level,
+        lambda on, draws, left, right, notes: np.sqrt(
+            _k_curves(on, draws, left, right, notes, workers) / np.pi
+        ),
     )  # fmt: skip
-    words = null_in_words(strata) if null == "labelling" else _SHIFT
-    notes = list(dict.fromkeys(notes))
-    return _summarise(
-        "L", at, (a, b), np.sqrt(values / np.pi), at.radii, permutations, rng, level, words, notes
-    )
 
 
 def cross_k_all(
@@ -589,50 +470,43 @@ def cross_k_all(
     [4.0, 12.0]
     """
     at = _read(xy, labels, None, radii, window, correction, strata, names)
+    names_ = at.labels.names
+    m = len(names_)
+    _guard(at, m * m, permutations)
+    rng, seed = stream(rng, permutations)
     notes: list[str] = []
-    members = len(at.labels.names)
-    _guard(at, members * members, permutations)
-    draws = _permute(at, permutations, rng)
-    values = _k_curves(at, draws, at.labels.sets, at.labels.sets, workers, notes)
+    draws = labellings(at.labels.codes, at.strata, permutations, rng)
+    values = _k_curves(at, draws, at.labels.sets, at.labels.sets, notes, workers)
     words = null_in_words(strata)
     expected = np.pi * at.radii**2
-    curves = np.empty((members, members), dtype=object)
-    p = np.full((members, members), np.nan)
-    for i, a in enumerate(at.labels.names):
-        for j, b in enumerate(at.labels.names):
-            curves[i, j] = _summarise(
-                "K",
-                at,
-                (a, b),
-                values[:, :, i, j],
-                expected,
-                permutations,
-                rng,
-                level,
-                words,
-                notes,
-            )
-            p[i, j] = curves[i, j].p_global
+    curves = np.empty((m, m), dtype=object)
+    for i, a in enumerate(names_):
+        for j, b in enumerate(names_):
+            curves[i, j] = with_envelope(
+                "K", at.labels, a, b, at.radii, values[:, :, i, j], expected, level=level,
+                null=words, seed=seed, notes=notes, correction=at.correction,
+            )  # fmt: skip
+    p = np.array([[curve.p_global for curve in row] for row in curves])
     q, family = adjust(p, fdr)
     return Curves(
-        labels=at.labels.names,
+        labels=names_,
         radii=at.radii,
         observed=np.moveaxis(values[0], 0, 2).copy(),
-        p_global=Table(at.labels.names, p),
-        q=Table(at.labels.names, q),
+        p_global=Table(names_, p),
+        q=Table(names_, q),
         family=family,
         n=at.n,
         null=words,
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
-        warnings=tuple(notes + power_warnings(permutations)),
-        _curves=Table(at.labels.names, curves),
+        seed=seed,
+        warnings=tuple(notes),
+        _curves=Table(names_, curves),
     )
 
 
 def _pcf_curves(
-    at: _Pattern, draws: Any, left: Any, right: Any, width: float, divisor: str,
-    workers: int, notes: list[str],
+    at: _Pattern, draws: Any, left: Any, right: Any, notes: list[str],
+    workers: int, width: float, divisor: str,
 ) -> Floats:  # fmt: skip
     """Kernel estimate of the pair correlation, shape (labellings, radii, a, b)."""
     first, second, _, weight, distance = _weighted_pairs(at, np.array([at.reach]), notes)
@@ -734,15 +608,10 @@ def cross_pcf(
     if not np.isfinite(width) or width <= 0:
         raise InvalidArgument(f"bandwidth: expected a positive number, found {bandwidth!r}")
     at = _read(points, labels, [a, b], radii, window, correction, strata, names, margin=width)
-    notes: list[str] = []
-    values = _pair_values(
-        at, a, b, permutations, rng, null, workers,
-        lambda on, draws, left, right: _pcf_curves(
-            on, draws, left, right, width, divisor, workers, notes
+    return _of_pair(
+        "g", at, a, b, np.ones(at.radii.size), permutations, rng, null, strata, level,
+        lambda on, draws, left, right, notes: _pcf_curves(
+            on, draws, left, right, notes, workers, width, divisor
         ),
+        width,
     )  # fmt: skip
-    words = null_in_words(strata) if null == "labelling" else _SHIFT
-    notes = list(dict.fromkeys(notes))
-    return _summarise(
-        "g", at, (a, b), values, np.ones(at.radii.size), permutations, rng, level, words, notes
-    )

@@ -9,13 +9,12 @@ from pipeline.contracts.errors import UndefinedStatistic
 from pipeline.stats._lattice import (
     GlobalResult,
     deviates,
-    draw_warnings,
     isolate_warnings,
     require_values,
     require_variation,
 )
 from pipeline.stats._permute import Form, shuffled_forms
-from pipeline.stats.inference import Floats, p_from_counts, require_rng, seed_of
+from pipeline.stats.inference import Floats, draw_warnings, p_from_counts, require_rng, seed_of
 from pipeline.stats.weights import W
 
 # Values of a form nearer than this many standard deviations are ties apart from rounding.

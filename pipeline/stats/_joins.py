@@ -13,7 +13,6 @@ from pipeline.stats._global import pair_variance
 from pipeline.stats._lattice import (
     LocalCounts,
     deviates,
-    draw_warnings,
     family_q,
     isolate_warnings,
     require_order,
@@ -27,7 +26,9 @@ from pipeline.stats.inference import (
     Ints,
     adjust,
     arrangements,
+    draw_warnings,
     hypergeometric_p,
+    mid_p_from_counts,
     p_from_counts,
     require_rng,
     seed_of,
@@ -64,8 +65,9 @@ class JoinCounts:
     ----------
     categories : tuple
         The categories in their order.
-    counts, expected, variance, z, p_two_sided, p_permutation, q : Joins
-        By unordered pair; the pair (a, a) stands for joins within a.
+    counts, expected, variance, z, p_two_sided, p_permutation, p_mid, q : Joins
+        By unordered pair; the pair (a, a) stands for joins within a. `p_mid` is the mid-p of the
+        permutation test, because counts are discrete.
     unlike, unlike_expected, unlike_variance, unlike_z, unlike_p_permutation : float
         All joins between different categories together.
     family : int
@@ -85,6 +87,7 @@ class JoinCounts:
     z: Joins
     p_two_sided: Joins
     p_permutation: Joins
+    p_mid: Joins
     q: Joins
     unlike: float
     unlike_expected: float
@@ -250,10 +253,14 @@ def join_counts(
     apart = np.triu(np.ones((c, c), dtype=bool), k=1)
     unlike = float(observed[apart].sum())
     unlike_z = deviates(np.array(unlike), np.array(unlike_expected), np.array(unlike_variance))[0]
-    p_permutation, unlike_p = np.full((c, c), np.nan), float("nan")
+    p_permutation = p_mid = np.full((c, c), np.nan)
+    unlike_p = float("nan")
     if permutations:
-        p_permutation = _tail_p(observed, simulated)
-        unlike_p = float(_tail_p(np.array(unlike), simulated[:, apart].sum(axis=1)))
+        tails = _tails(observed, simulated)
+        p_permutation = p_from_counts(*tails, permutations)
+        p_mid = mid_p_from_counts(*tails, permutations)
+        tails = _tails(np.array(unlike), simulated[:, apart].sum(axis=1))
+        unlike_p = float(p_from_counts(*tails, permutations))
     whole = np.triu_indices(c)
     q = np.full((c, c), np.nan)
     q[whole], family = adjust((p_permutation if permutations else p)[whole], fdr)
@@ -280,6 +287,7 @@ def join_counts(
         z=by_pair(z),
         p_two_sided=by_pair(p),
         p_permutation=by_pair(p_permutation),
+        p_mid=by_pair(p_mid),
         q=by_pair(q),
         unlike=unlike,
         unlike_expected=unlike_expected,
@@ -297,13 +305,10 @@ def join_counts(
     )
 
 
-def _tail_p(observed: Floats, simulated: Floats) -> Floats:
+def _tails(observed: Floats, simulated: Floats) -> tuple[Ints, Ints]:
+    """Draws at least as large, and at least as small, as observed."""
     blur = 1e-9 * (1.0 + np.abs(observed))
-    return p_from_counts(
-        (simulated >= observed - blur).sum(axis=0),
-        (simulated <= observed + blur).sum(axis=0),
-        len(simulated),
-    )
+    return (simulated >= observed - blur).sum(axis=0), (simulated <= observed + blur).sum(axis=0)
 
 
 def _categories(labels: ArrayLike, n: int) -> tuple[tuple[Any, ...], Ints]:

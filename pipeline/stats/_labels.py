@@ -8,7 +8,6 @@ it holds) and a random labelling is a shuffle of codes.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidArgument, UndefinedStatistic
 from pipeline.stats.compiled import jit
-from pipeline.stats.inference import require_attainable, require_rng
+from pipeline.stats.inference import arrangements, require_attainable, require_rng
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -37,13 +36,6 @@ def lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         return kernel()(*arguments)
 
     return call
-
-
-def seed_of(rng: np.random.Generator | None) -> int | None:
-    """Return the entropy a generator was seeded with, None where it cannot be known."""
-    sequence = getattr(getattr(rng, "bit_generator", None), "seed_seq", None)
-    entropy = getattr(sequence, "entropy", None)
-    return entropy if isinstance(entropy, int) else None
 
 
 @dataclass(frozen=True)
@@ -239,6 +231,12 @@ class Table(np.ndarray):
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return array[()] if return_scalar else np.asarray(array)
 
+    def __repr__(self) -> str:
+        return f"Table({self.labels!r}, {np.asarray(self)!r})"
+
+    def __str__(self) -> str:
+        return str(np.asarray(self))
+
     def __reduce__(self) -> Any:
         return Table, (self.labels or (), np.asarray(self))
 
@@ -273,15 +271,6 @@ def read_strata(strata: Any, n: int, name: str = "strata") -> Ints:
         raise InvalidArgument(f"{name}: expected a value for every unit, found a missing one")
     place = {value: number for number, value in enumerate(_in_order(set(values)))}
     return np.array([place[value] for value in values], dtype=np.int64)
-
-
-def arrangements(codes: NDArray[Any], strata: Ints) -> float:
-    """Count the distinct labellings within strata (a product of multinomials), capped at 1e300."""
-    total = 0.0
-    for stratum in np.unique(strata):
-        sizes = np.unique(codes[strata == stratum], return_counts=True)[1]
-        total += math.lgamma(sizes.sum() + 1) - sum(math.lgamma(size + 1) for size in sizes)
-    return round(math.exp(total), 6) if total < 690 else 1e300
 
 
 @lazily
@@ -380,13 +369,3 @@ def null_in_words(strata: Any) -> str:
     return (
         f"random labelling: the label sets of all points are permuted over the fixed points{within}"
     )
-
-
-def power_warnings(permutations: int) -> list[str]:
-    """Warn when the draws alone keep p above 0.05."""
-    if 0 < permutations < 39:
-        return [
-            f"{permutations} permutations cannot give p <= 0.05 (the smallest two-sided p is "
-            f"{2 / (permutations + 1):.3f}); use at least 39"
-        ]
-    return []

@@ -214,22 +214,6 @@ def require_variation(y: Floats, name: str) -> Floats:
     return y - y.mean()
 
 
-def draw_warnings(permutations: int, family: int = 1) -> list[str]:
-    """Say when too few permutations make the smallest p, or q of a lone unit, exceed 0.05."""
-    if not permutations:
-        return []
-    floor = 2.0 / (permutations + 1)
-    if floor > 0.05:
-        return [f"{permutations} permutations cannot give a two-sided p below {floor:.3g}"]
-    needed = int(np.ceil(floor * family / 0.05))
-    if needed > 1:
-        return [
-            f"the smallest two-sided p of {permutations} permutations is {floor:.2g}: in a family "
-            f"of {family} tests q <= 0.05 needs at least {needed} units at that floor"
-        ]
-    return []
-
-
 def isolate_warnings(w: W) -> list[str]:
     """Say how many units have no neighbour."""
     count = w.isolates.size

@@ -12,14 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.stats._lattice import (
     LocalResult,
     deviates,
-    draw_warnings,
     family_q,
     isolate_warnings,
     require_values,
     require_variation,
 )
 from pipeline.stats._permute import ConditionalTails
-from pipeline.stats.inference import Floats, Ints, p_from_counts, require_rng, seed_of
+from pipeline.stats.inference import (
+    Floats,
+    Ints,
+    draw_warnings,
+    p_from_counts,
+    require_rng,
+    seed_of,
+)
 from pipeline.stats.weights import W
 
 Fdr = Literal["bh", "by"]

@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.contracts.errors import InvalidArgument, TooFewUnits, UndefinedStatistic
-from pipeline.stats._cross_k import require_radii
-from pipeline.stats._envelopes import Envelope, rank_envelope
-from pipeline.stats._labels import (
-    Labels,
-    labellings,
-    lazily,
-    null_in_words,
-    power_warnings,
-    read_labels,
-    read_strata,
-    seed_of,
-)
-from pipeline.stats._pairs import cell_size, close_pairs, spatial_order
-from pipeline.stats.inference import require_points, require_rng, require_vector
+from pipeline.contracts.errors import InvalidArgument, UndefinedStatistic
+from pipeline.stats._curves import Curve, require_radii, with_envelope
+from pipeline.stats._labels import Labels, labellings, lazily, null_in_words
+from pipeline.stats._pairs import close_pairs, read_points
+from pipeline.stats.inference import Floats, Ints, require_points, require_vector, stream
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Null = Literal["labelling", "location"]
 
 _FINE = 100  # grid steps a bandwidth for K_d: linear binning then errs below 2e-5 of the peak
 _TAIL = 8.0  # bandwidths after which a Gaussian kernel is nothing
-
-
-@dataclass(frozen=True)
-class DistanceCurve:
-    """A curve over distance from label a to label b.
-
-    Parameters
-    ----------
-    statistic : {"M", "m", "K_d"}
-    a, b : hashable
-    radii : array of float, shape (radii,)
-    observed : array of float, shape (radii,)
-        NaN where no point of a has any neighbour (M, m).
-    expected : array of float, shape (radii,)
-        1 for M and m; for K_d the value for all points together.
-    null_mean : array of float, shape (radii,)
-        Mean over the simulated null; NaN without permutations.
-    envelope : Envelope or None
-        Global rank envelope; ``lower, upper = envelope``.
-    p_global : float
-    bandwidth : float
-        Kernel bandwidth; NaN for M.
-    weighted : bool
-        Whether sizes were given.
-    n, n_a, n_b : int
-    null : str
-    permutations : int
-    seed : int or None
-    warnings : tuple of str
-    """
-
-    statistic: str
-    a: Any
-    b: Any
-    radii: Floats
-    observed: Floats
-    expected: Floats
-    null_mean: Floats
-    envelope: Envelope | None
-    p_global: float
-    bandwidth: float
-    weighted: bool
-    n: int
-    n_a: int
-    n_b: int
-    null: str
-    permutations: int
-    seed: int | None
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,10 +28,13 @@ class _Firms:
     xy: Floats
     labels: Labels
     size: Floats
+    weighted: bool
     strata: Ints
     radii: Floats
-    at_a: int
-    at_b: int
+    a: Hashable
+    b: Hashable
+    in_a: NDArray[np.bool_]
+    in_b: NDArray[np.bool_]
 
 
 def _read(
@@ -105,28 +48,29 @@ def _read(
     names: Sequence[Hashable] | None,
     reach: float = 0.0,
 ) -> _Firms:
-    points = require_points(xy)
-    n = len(points)
-    if n < 2:
-        raise TooFewUnits(f"xy: expected at least 2 points, found {n}")
     distances = require_radii(radii)
+    n = len(require_points(xy))
     size = np.ones(n) if sizes is None else require_vector(sizes, "sizes", n)
     if (size <= 0).any():
         i = int(np.argmin(size))
         raise InvalidArgument(f"sizes: expected positive sizes, found {size[i]} at position {i}")
-    read = read_labels(labels, n, names).only(list(dict.fromkeys([a, b])))
+    reach += float(distances[-1])
+    points, read, layers, order = read_points(xy, labels, names, strata, reach, size)
+    read = read.only(list(dict.fromkeys([a, b])))
     if a == b and read.counts[0] < 2:
         raise UndefinedStatistic(f"a: expected at least 2 points holding {a!r}, found 1")
-    layers = read_strata(strata, n)
-    order = spatial_order(points, cell_size(points, float(distances[-1]) + reach))
+    members = read.members
     return _Firms(
-        points[order],
-        read.take(order),
+        points,
+        read,
         np.ascontiguousarray(size[order]),
-        layers[order],
+        sizes is not None,
+        layers,
         distances,
-        read.position(a),
-        read.position(b),
+        a,
+        b,
+        members[:, read.position(a)],
+        members[:, read.position(b)],
     )
 
 
@@ -181,78 +125,52 @@ def _by_centre(
     return offsets, other[order], when[order], np.concatenate([weight, weight])[order]
 
 
-def _simulate(
+def _of_pair(
+    statistic: str,
     at: _Firms,
-    links: tuple[Ints, Ints, Ints, Floats],
-    cumulative: bool,
+    expected: Floats,
     permutations: int,
     rng: np.random.Generator | None,
     null: str,
-) -> Floats:
-    """Values of the observed and every random labelling, shape (1 + permutations, radii)."""
+    strata: Any,
+    level: float,
+    compute: Callable[[Floats, NDArray[np.bool_], NDArray[np.bool_]], Floats],
+    bandwidth: float = float("nan"),
+) -> Curve:
+    """Make the curve with its null; `compute` gives it for the sizes and labels of the sites."""
     if null not in ("labelling", "location"):
         raise InvalidArgument(f"null: expected 'labelling' or 'location', found {null!r}")
+    rng, seed = stream(rng, permutations)
     # Permuting indices instead of codes moves sizes along where the null asks for it
     draws = labellings(np.arange(at.labels.n, dtype=np.uint32), at.strata, permutations, rng)
-    members = at.labels.members
-    in_a, in_b = members[:, at.at_a], members[:, at.at_b]
-    out = np.empty((draws.total, at.radii.size))
+    values = np.empty((draws.total, at.radii.size))
     for begin, end in draws.blocks(64):
         for r, row in enumerate(draws.block(begin, end)):
             size = at.size[row] if null == "location" else at.size
-            _ratios(*links, size, in_a[row], in_b[row], cumulative, out[begin + r])
-    return out
-
-
-def _finish(
-    statistic: str,
-    at: _Firms,
-    pair: tuple[Any, Any],
-    values: Floats,
-    expected: Floats,
-    bandwidth: float,
-    weighted: bool,
-    permutations: int,
-    rng: np.random.Generator | None,
-    level: float,
-    null: str,
-) -> DistanceCurve:
-    envelope = rank_envelope(values[0], values[1:], level) if permutations else None
-    counts = at.labels.counts.tolist()
-    warnings = []
-    lost = int(np.isnan(values).any(axis=0).sum())
-    if lost:
-        warnings.append(
-            f"{lost} of {at.radii.size} radii are undefined (no centre has a neighbour) in the "
-            "observed or a simulated pattern and left out of the test"
-        )
-    return DistanceCurve(
-        statistic=statistic,
-        a=pair[0],
-        b=pair[1],
-        radii=at.radii,
-        observed=values[0].copy(),
-        expected=expected,
-        null_mean=values[1:].mean(axis=0) if permutations else np.full(at.radii.size, np.nan),
-        envelope=envelope,
-        p_global=envelope.p_global if envelope else float("nan"),
-        bandwidth=bandwidth,
-        weighted=weighted,
-        n=at.labels.n,
-        n_a=counts[at.at_a],
-        n_b=counts[at.at_b],
-        null=null,
-        permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
-        warnings=tuple(warnings + power_warnings(permutations)),
-    )
-
-
-def _null_words(null: str, strata: Any) -> str:
-    if null == "labelling":
-        return null_in_words(strata) + "; sizes stay where they are"
+            values[begin + r] = compute(size, at.in_a[row], at.in_b[row])
     within = "" if strata is None else " within strata"
-    return f"random location: firms with their labels and sizes are permuted over all sites{within}"
+    words = {
+        "labelling": null_in_words(strata) + "; sizes stay where they are",
+        "location": "random location: firms with their labels and sizes are permuted over all "
+        f"sites{within}",
+    }
+    return with_envelope(
+        statistic, at.labels, at.a, at.b, at.radii, values, expected, level=level,
+        null=words[null], seed=seed, notes=[], bandwidth=bandwidth, weighted=at.weighted,
+    )  # fmt: skip
+
+
+def _ratio_curve(
+    at: _Firms, links: tuple[Ints, Ints, Ints, Floats], cumulative: bool
+) -> Callable[[Floats, NDArray[np.bool_], NDArray[np.bool_]], Floats]:
+    """M or m of any sizes and labels over the same links."""
+
+    def compute(size: Floats, in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]) -> Floats:
+        value = np.empty(at.radii.size)
+        _ratios(*links, size, in_a, in_b, cumulative, value)
+        return value
+
+    return compute
 
 
 def m_function(
@@ -265,11 +183,11 @@ def m_function(
     permutations: int = 0,
     rng: np.random.Generator | None = None,
     *,
-    null: Literal["labelling", "location"] = "labelling",
+    null: Null = "labelling",
     strata: Any = None,
     level: float = 0.05,
     names: Sequence[Hashable] | None = None,
-) -> DistanceCurve:
+) -> Curve:
     r"""Marcon-Puech M: share of b round firms of a, relative to its share everywhere.
 
     .. math:: M_{ab}(r) = \left. \sum_{i \in a}
@@ -301,7 +219,7 @@ def m_function(
 
     Returns
     -------
-    DistanceCurve
+    Curve
 
     Raises
     ------
@@ -325,14 +243,12 @@ def m_function(
     [1.5]
     """
     at = _read(xy, labels, a, b, radii, sizes, strata, names)
-    require_rng(rng, permutations)
     first, second, starts = close_pairs(at.xy, at.radii)
     bins = np.repeat(np.arange(at.radii.size), np.diff(starts))
     links = _by_centre(first, second, bins, np.ones(bins.size), at.labels.n)
-    values = _simulate(at, links, True, permutations, rng, null)
-    return _finish(
-        "M", at, (a, b), values, np.ones(at.radii.size), float("nan"), sizes is not None,
-        permutations, rng, level, _null_words(null, strata),
+    return _of_pair(
+        "M", at, np.ones(at.radii.size), permutations, rng, null, strata, level,
+        _ratio_curve(at, links, cumulative=True),
     )  # fmt: skip
 
 
@@ -347,11 +263,11 @@ def m_density(
     rng: np.random.Generator | None = None,
     *,
     bandwidth: float | None = None,
-    null: Literal["labelling", "location"] = "labelling",
+    null: Null = "labelling",
     strata: Any = None,
     level: float = 0.05,
     names: Sequence[Hashable] | None = None,
-) -> DistanceCurve:
+) -> Curve:
     r"""Lang-Marcon-Puech m: as M, but at distance r and not up to it.
 
     .. math:: m_{ab}(r) = \left. \sum_{i \in a}
@@ -371,7 +287,7 @@ def m_density(
 
     Returns
     -------
-    DistanceCurve
+    Curve
 
     Raises
     ------
@@ -393,7 +309,6 @@ def m_density(
     at = _read(xy, labels, a, b, radii, sizes, strata, names)
     width = _bandwidth(at, bandwidth)
     at = _read(xy, labels, a, b, radii, sizes, strata, names, reach=5.0 * width)
-    require_rng(rng, permutations)
     first, second, _ = close_pairs(at.xy, np.array([at.radii[-1] + 5.0 * width]))
     distance = np.hypot(*(at.xy[first] - at.xy[second]).T)
     pair, bins, weight = [], [], []
@@ -406,10 +321,9 @@ def m_density(
     links = _by_centre(
         first[chosen], second[chosen], np.concatenate(bins), np.concatenate(weight), at.labels.n
     )
-    values = _simulate(at, links, False, permutations, rng, null)
-    return _finish(
-        "m", at, (a, b), values, np.ones(at.radii.size), width, sizes is not None,
-        permutations, rng, level, _null_words(null, strata),
+    return _of_pair(
+        "m", at, np.ones(at.radii.size), permutations, rng, null, strata, level,
+        _ratio_curve(at, links, cumulative=False), width,
     )  # fmt: skip
 
 
@@ -426,9 +340,8 @@ def _bandwidth(at: _Firms, bandwidth: float | None) -> float:
         if not np.isfinite(width) or width <= 0:
             raise InvalidArgument(f"bandwidth: expected a positive number, found {bandwidth!r}")
         return width
-    members = at.labels.members
-    same = at.at_a == at.at_b
-    left, right = at.xy[members[:, at.at_a]], at.xy[members[:, at.at_b]]
+    same = at.a == at.b
+    left, right = at.xy[at.in_a], at.xy[at.in_b]
     # An even sample of the points is enough for the spread, n^(-1/5) counts all pairs
     most = 2000
     pairs = len(left) * (len(left) - 1) / 2 if same else len(left) * len(right)
@@ -483,11 +396,11 @@ def duranton_overman(
     rng: np.random.Generator | None = None,
     *,
     bandwidth: float | None = None,
-    null: Literal["labelling", "location"] = "location",
+    null: Null = "location",
     strata: Any = None,
     level: float = 0.05,
     names: Sequence[Hashable] | None = None,
-) -> DistanceCurve:
+) -> Curve:
     r"""Duranton-Overman K-density of the distances between firms of a and of b.
 
     .. math:: \hat K_d(r) = \frac{\sum_i \sum_{j \ne i} w_i w_j
@@ -510,7 +423,7 @@ def duranton_overman(
 
     Returns
     -------
-    DistanceCurve
+    Curve
         `expected` is the curve for all n points.
 
     Raises
@@ -538,38 +451,27 @@ def duranton_overman(
     """
     at = _read(xy, labels, a, b, radii, sizes, strata, names)
     width = _bandwidth(at, bandwidth)
-    require_rng(rng, permutations)
-    if null not in ("labelling", "location"):
-        raise InvalidArgument(f"null: expected 'labelling' or 'location', found {null!r}")
     step = width / _FINE
     cells = int(np.ceil((at.radii[-1] + _TAIL * width) / step)) + 2
     grid = np.arange(cells) * step
     smooth = np.exp(-0.5 * ((at.radii[None, :] - grid[:, None]) / width) ** 2)
     smooth += np.exp(-0.5 * ((at.radii[None, :] + grid[:, None]) / width) ** 2)
     smooth /= width * np.sqrt(2.0 * np.pi)
-    draws = labellings(np.arange(at.labels.n, dtype=np.uint32), at.strata, permutations, rng)
-    members = at.labels.members
-    same = at.at_a == at.at_b
+    same = at.a == at.b
+    if not same and (at.in_a & at.in_b).sum() == 1 == (at.in_a | at.in_b).sum():
+        raise UndefinedStatistic("labels: a and b are one and the same single point")
     x, y = np.ascontiguousarray(at.xy[:, 0]), np.ascontiguousarray(at.xy[:, 1])
 
-    def curve(row: NDArray[Any]) -> Floats:
+    def density(size: Floats, left: Ints, right: Ints, same: bool) -> Floats:
         bins = np.zeros(cells)
-        size = at.size[row] if null == "location" else at.size
-        left = np.flatnonzero(members[row, at.at_a])
-        right = left if same else np.flatnonzero(members[row, at.at_b])
         total = _histogram(x, y, size, left, right, same, 1.0 / step, bins)
         return bins @ smooth / total
 
-    if not same and members.all(axis=1).sum() == 1 == members.any(axis=1).sum():
-        raise UndefinedStatistic("labels: a and b are one and the same single point")
-    values = np.empty((draws.total, at.radii.size))
-    for begin, end in draws.blocks(64):
-        for r, row in enumerate(draws.block(begin, end)):
-            values[begin + r] = curve(row)
-    bins = np.zeros(cells)
+    def compute(size: Floats, in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]) -> Floats:
+        return density(size, np.flatnonzero(in_a), np.flatnonzero(in_b), same)
+
     everyone = np.arange(at.labels.n)
-    total = _histogram(x, y, at.size, everyone, everyone, True, 1.0 / step, bins)
-    return _finish(
-        "K_d", at, (a, b), values, bins @ smooth / total, width, sizes is not None,
-        permutations, rng, level, _null_words(null, strata),
+    return _of_pair(
+        "K_d", at, density(at.size, everyone, everyone, True), permutations, rng, null, strata,
+        level, compute, width,
     )  # fmt: skip

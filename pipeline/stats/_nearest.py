@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
-from scipy.special import erfc
+from numpy.typing import ArrayLike
 
 from pipeline.contracts.errors import InvalidArgument, TooFewUnits
-from pipeline.stats._labels import power_warnings, seed_of
 from pipeline.stats._window import Window
-from pipeline.stats.inference import p_from_counts, require_points, require_rng
-
-Floats = NDArray[np.float64]
+from pipeline.stats.inference import (
+    Floats,
+    draw_warnings,
+    p_from_counts,
+    p_from_z,
+    require_points,
+    stream,
+)
+from pipeline.stats.weights import nearest_distance
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class NearestNeighbourIndex:
     null : str
     permutations : int
         Simulated patterns.
-    seed : int or None
+    seed : str or None
     warnings : tuple of str
     """
 
@@ -58,7 +61,7 @@ class NearestNeighbourIndex:
     area: float
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     warnings: tuple[str, ...]
 
 
@@ -82,7 +85,7 @@ def _kaplan_meier_mean(distance: Floats, edge: Floats) -> float:
 
 
 def _index(xy: Floats, window: Window, correction: str) -> tuple[float, float, Floats]:
-    distance = cKDTree(xy).query(xy, k=2)[0][:, 1]
+    distance = nearest_distance(xy, 1)
     n = len(xy)
     expected = 0.5 * np.sqrt(window.area / n)
     if correction == "donnelly":
@@ -155,7 +158,6 @@ def clark_evans(
     2.0
     """
     points = require_points(xy)
-    require_rng(rng, permutations)
     n = len(points)
     if n < 2:
         raise TooFewUnits(f"xy: expected at least 2 points, found {n}")
@@ -170,13 +172,14 @@ def clark_evans(
             "correction: Donnelly's constants hold for axis-parallel rectangles; expected 'cdf' "
             "or 'none' for another window"
         )
+    rng, seed = stream(rng, permutations)
     mean, expected, distance = _index(points, frame, correction)
     index = mean / expected
     z = p_normal = p = float("nan")
     if correction == "none":
         error = np.sqrt((4.0 - np.pi) / (4.0 * np.pi * (n / frame.area) * n))
         z = float((mean - expected) / error)
-        p_normal = float(erfc(abs(z) / np.sqrt(2.0)))
+        p_normal = float(p_from_z(z))
     coincident = int((distance == 0).sum())
     notes = []
     if coincident:
@@ -201,8 +204,8 @@ def clark_evans(
         area=frame.area,
         null="complete spatial randomness: as many points, independent and uniform in the window",
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
-        warnings=tuple(notes + power_warnings(permutations)),
+        seed=seed,
+        warnings=tuple(notes + draw_warnings(permutations)),
     )
 
 

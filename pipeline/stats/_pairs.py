@@ -7,18 +7,18 @@ machine word holds 64 labellings, counters are bit-sliced), with weights by addi
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pipeline.contracts.errors import InvalidArgument
-from pipeline.stats._labels import Bools, Labellings, lazily
+from pipeline.contracts.errors import InvalidArgument, TooFewUnits
+from pipeline.stats._labels import Bools, Labellings, Labels, lazily, read_labels, read_strata
+from pipeline.stats.inference import Floats, Ints, require_points
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Places = NDArray[np.uint32]
 
 MAX_PAIRS = 500_000_000
@@ -53,15 +53,41 @@ def cell_size(xy: Floats, radius: float) -> float:
     return side if side > 0 else 1.0
 
 
-def spatial_order(xy: Floats, size: float) -> Ints:
+def spatial_order(xy: Floats, size: float, *more: NDArray[Any]) -> Ints:
     """Order points along a Morton curve of cells, and by coordinates inside a cell.
 
-    The order depends on where the points are, not on how they came in, so results for one seed
-    do not change when the rows of a table are shuffled.
+    The order depends on where the points are and, where they coincide, on `more` that is known
+    of them, not on how they came in. So results for one seed do not change when the rows of a
+    table are shuffled.
     """
     column, row = _cells(xy, size)
     key = _spread(column.astype(np.uint64)) | (_spread(row.astype(np.uint64)) << np.uint64(1))
-    return np.lexsort((xy[:, 1], xy[:, 0], key))
+    return np.lexsort((*more, xy[:, 1], xy[:, 0], key))
+
+
+def read_points(
+    xy: ArrayLike,
+    labels: Any,
+    names: Sequence[Hashable] | None,
+    strata: Any,
+    reach: float,
+    *more: NDArray[Any],
+) -> tuple[Floats, Labels, Ints, Ints]:
+    """Check points, labels and strata, and sort them for pairs up to `reach` apart.
+
+    Returns
+    -------
+    points, labels, strata, order
+        The first three in the order of :func:`spatial_order`, which is the fourth.
+    """
+    points = require_points(xy)
+    n = len(points)
+    if n < 2:
+        raise TooFewUnits(f"xy: expected at least 2 points, found {n}")
+    read = read_labels(labels, n, names)
+    layers = read_strata(strata, n)
+    order = spatial_order(points, cell_size(points, reach), *more, layers, read.codes)
+    return points[order], read.take(order), layers[order], order
 
 
 @lazily

@@ -8,34 +8,21 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from pipeline.contracts.errors import InvalidArgument, TooFewUnits, UndefinedStatistic
-from pipeline.stats._labels import (
-    Labels,
-    Table,
-    labellings,
-    lazily,
-    null_in_words,
-    power_warnings,
-    read_labels,
-    read_strata,
-    seed_of,
+from pipeline.stats._labels import Labels, Table, labellings, lazily, null_in_words
+from pipeline.stats._pairs import MAX_PAIRS, Events, close_pairs, label_sums, read_points
+from pipeline.stats.inference import (
+    Floats,
+    Ints,
+    adjust,
+    draw_warnings,
+    hypergeometric_law,
+    mid_p_from_counts,
+    p_from_counts,
+    stream,
 )
-from pipeline.stats._pairs import (
-    MAX_PAIRS,
-    Events,
-    cell_size,
-    close_pairs,
-    label_sums,
-    spatial_order,
-)
-from pipeline.stats.inference import adjust, p_from_counts, require_points, require_rng
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-_TIE = 1e-9  # distances this close (relative) are ties: rounding must not choose neighbours
+from pipeline.stats.weights import nearest
 
 
 @dataclass(frozen=True)
@@ -58,46 +45,6 @@ def _require_k(k: Any, n: int) -> int:
     if k >= n:
         raise TooFewUnits(f"k: expected fewer neighbours than the {n - 1} other points, found {k}")
     return int(k)
-
-
-def _nearest(
-    xy: Floats, k: int, ties: str, rng: np.random.Generator | None
-) -> tuple[Ints, Floats, int]:
-    """Return the k nearest others (n, k), their distances, and how many points had a tie."""
-    n = len(xy)
-    asked = min(k + 2, n)
-    tree = cKDTree(xy)
-    distance, target = tree.query(xy, k=asked)
-    own = target == np.arange(n)[:, None]
-    # Among many coincident points a point may not be in its own list: drop the last one instead
-    own[~own.any(axis=1), -1] = True
-    distance, target = distance[~own].reshape(n, -1), target[~own].reshape(n, -1)
-    tied = np.zeros(0, dtype=np.int64)
-    if asked == k + 2:
-        near, next_ = distance[:, k - 1], distance[:, k]
-        tied = np.flatnonzero(next_ <= near * (1 + _TIE))
-    if tied.size:
-        if ties == "raise":
-            i = tied[0]
-            raise InvalidArgument(
-                f"ties: the {k}-th neighbour is not unique for {tied.size} of {n} points (first: "
-                f"row {i}, distance {distance[i, k - 1]:g}; coincident points?). Choose "
-                'ties="random" with an rng, or another k'
-            )
-        if not isinstance(rng, np.random.Generator):
-            raise InvalidArgument('rng: expected a numpy.random.Generator because ties="random"')
-        reach = distance[tied, k - 1] * (1 + 2 * _TIE)
-        # From the largest tie group down, in an order the rows of the table cannot change
-        for i, found in zip(tied, tree.query_ball_point(xy[tied], reach), strict=True):
-            others = np.array([j for j in found if j != i])
-            others = others[np.lexsort((xy[others, 1], xy[others, 0]))]
-            d = np.hypot(*(xy[others] - xy[i]).T)
-            sure = d < distance[i, k - 1] * (1 - _TIE)
-            edge = others[~sure]
-            chosen = rng.choice(edge, size=k - int(sure.sum()), replace=False)
-            target[i, :k] = np.concatenate([others[sure], chosen])
-            distance[i, :k] = np.hypot(*(xy[target[i, :k]] - xy[i]).T)
-    return target[:, :k], distance[:, :k], int(tied.size)
 
 
 def _require_positive(value: Any, name: str) -> float:
@@ -135,9 +82,11 @@ def _neighbours(
     scale: Floats | float
     if radius is None:
         size = _require_k(k, n)
-        targets, distances, tied = _nearest(xy, size, ties, rng)
-        if tied:
-            notes.append(f"{tied} of {n} points had tied k-th neighbours, chosen at random once")
+        targets, distances, tied = nearest(xy, size, ties, rng)
+        if tied.size:
+            notes.append(
+                f"{tied.size} of {n} points had tied k-th neighbours, chosen at random once"
+            )
         offsets = np.arange(n + 1, dtype=np.int64) * size
         target, distance = targets.ravel(), distances.ravel()
         scale = np.repeat(distances.max(axis=1), size)
@@ -168,10 +117,10 @@ def _neighbours(
         spread = np.broadcast_to(scale if bandwidth is None else bandwidth, distance.shape)
         # Neighbours that all coincide with the point have bandwidth 0 and count alike
         ratio = np.divide(distance, spread, out=np.zeros_like(distance), where=spread > 0)
-        nearest = np.full(n, np.inf)
-        np.minimum.at(nearest, source, ratio)
+        closest = np.full(n, np.inf)
+        np.minimum.at(closest, source, ratio)
         # Relative to the nearest neighbour: far ones must not underflow to 0 / 0
-        weight = np.exp(-0.5 * (ratio**2 - nearest[source] ** 2))
+        weight = np.exp(-0.5 * (ratio**2 - closest[source] ** 2))
     total = np.bincount(source, weights=weight, minlength=n)
     return Neighbours(offsets, target, weight / total[source]), notes
 
@@ -188,6 +137,8 @@ class Quotient:
         1 means as under random labelling, above 1 attraction of a to b.
     p, q : Table
         Two-sided permutation p, and q over all m * m pairs; NaN without permutations.
+    p_mid : Table
+        Mid-p of the same test: with equal weights counts are discrete.
     null_mean : Table
         Mean of the quotient over the random labellings; NaN without permutations. Labels that
         share firms have a null value other than 1.
@@ -203,7 +154,7 @@ class Quotient:
         Which neighbours were used, in words.
     null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     family : int
         Number of tests behind q.
     warnings : tuple of str
@@ -213,6 +164,7 @@ class Quotient:
     table: Table
     p: Table
     q: Table
+    p_mid: Table
     null_mean: Table
     expected: Table
     count: Table
@@ -221,7 +173,7 @@ class Quotient:
     neighbours: str
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     family: int
     warnings: tuple[str, ...]
 
@@ -232,19 +184,6 @@ def _in_words(k: Any, radius: float | None, kernel: str, bandwidth: float | None
         return f"{who}, equal weights"
     width = "distance of the k-th" if radius is None else "radius"
     return f"{who}, Gaussian weights with bandwidth {bandwidth or width}"
-
-
-def _prepare(
-    xy: ArrayLike, labels: Any, names: Sequence[Hashable] | None, strata: Any, radius: Any
-) -> tuple[Floats, Labels, Ints, Ints]:
-    points = require_points(xy)
-    if len(points) < 2:
-        raise TooFewUnits(f"xy: expected at least 2 points, found {len(points)}")
-    read = read_labels(labels, len(points), names)
-    layers = read_strata(strata, len(points))
-    reach = 0.0 if radius is None else _require_positive(radius, "radius")
-    order = spatial_order(points, cell_size(points, reach))
-    return points[order], read.take(order), layers[order], order
 
 
 def quotient(
@@ -335,8 +274,9 @@ def quotient(
     >>> float(r.table["dye", "wax"]), float(r.table["dye", "dye"])
     (1.6666666666666667, 0.0)
     """
-    points, read, layers, _ = _prepare(xy, labels, names, strata, radius)
-    require_rng(rng, permutations)
+    reach = 0.0 if radius is None else _require_positive(radius, "radius")
+    points, read, layers, _ = read_points(xy, labels, names, strata, reach)
+    rng, seed = stream(rng, permutations, needed=ties == "random")
     links, notes = _neighbours(points, k, radius, kernel, bandwidth, ties, rng)
     draws = labellings(read.codes, layers, permutations, rng)
     if links.targets.size > MAX_PAIRS:
@@ -356,14 +296,14 @@ def quotient(
     table = value[0]
     shape = table.shape
     nothing = np.full(shape, np.nan)
-    p, q, mean, family = nothing, nothing, nothing, 0
+    p, q, middle, mean, family = nothing, nothing, nothing, nothing, 0
     if permutations:
         slack = 1e-9 * np.maximum(np.abs(table), 1e-300)
         simulated = value[1:]
         defined = np.isfinite(table) & np.isfinite(simulated).all(axis=0)
-        larger = (simulated >= table - slack).sum(axis=0)
-        smaller = (simulated <= table + slack).sum(axis=0)
-        p = np.where(defined, p_from_counts(larger, smaller, permutations), np.nan)
+        tails = (simulated >= table - slack).sum(axis=0), (simulated <= table + slack).sum(axis=0)
+        p = np.where(defined, p_from_counts(*tails, permutations), np.nan)
+        middle = np.where(defined, mid_p_from_counts(*tails, permutations), np.nan)
         q, family = adjust(p, fdr)
         mean = np.where(defined, np.where(defined, simulated, 0.0).mean(axis=0), np.nan)
     lonely = [name for name, size in zip(read.names, read.counts, strict=True) if size == 1]
@@ -379,6 +319,7 @@ def quotient(
         table=wrap(table),
         p=wrap(p),
         q=wrap(q),
+        p_mid=wrap(middle),
         null_mean=wrap(mean),
         expected=wrap(expected),
         count=wrap(count[0]),
@@ -387,9 +328,9 @@ def quotient(
         neighbours=_in_words(k, radius, kernel, bandwidth),
         null=null_in_words(strata),
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
+        seed=seed,
         family=family,
-        warnings=tuple(notes + power_warnings(permutations)),
+        warnings=tuple(notes + draw_warnings(permutations, family)),
     )
 
 
@@ -424,7 +365,7 @@ class LocalQuotient:
     method : {"exact", "permutation"}
     neighbours, null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     warnings : tuple of str
     """
 
@@ -440,20 +381,8 @@ class LocalQuotient:
     neighbours: str
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     warnings: tuple[str, ...]
-
-
-def _hypergeometric(others: int, marked: int, taken: int) -> Floats:
-    """Probabilities of 0 ... taken marked units among `taken` of `others`, by their ratios."""
-    mass = np.zeros(taken + 1)
-    low, high = max(0, taken + marked - others), min(taken, marked)
-    k = np.arange(low, high, dtype=np.float64)
-    ratio = (marked - k) * (taken - k) / ((k + 1.0) * (others - marked - taken + k + 1.0))
-    log = np.concatenate([[0.0], np.cumsum(np.log(ratio))])
-    part = np.exp(log - log.max())
-    mass[low : high + 1] = part / part.sum()
-    return mass
 
 
 def _tails(found: Ints, taken: Ints, marked: Ints, others: Ints) -> tuple[Floats, Floats, Floats]:
@@ -468,12 +397,11 @@ def _tails(found: Ints, taken: Ints, marked: Ints, others: Ints) -> tuple[Floats
     )
     tails = np.empty((3, len(rows)))
     for r, row in enumerate(rows.tolist()):
-        mass = np.ones(1)
+        least, mass = 0, np.ones(1)
         for s in range(1, strata + 1):
-            if row[s]:
-                law = _hypergeometric(row[s + 2 * strata], row[s + strata], row[s])
-                mass = np.convolve(mass, law)
-        at = row[0]
+            start, law = hypergeometric_law(row[s + 2 * strata], row[s + strata], row[s])
+            least, mass = least + start, np.convolve(mass, law)
+        at = row[0] - least
         tails[:, r] = mass[at:].sum(), mass[: at + 1].sum(), mass[at]
     upper, lower, point = tails[:, back.reshape(-1)]
     return upper, lower, point
@@ -561,8 +489,10 @@ def local_quotient(
     >>> r.value.tolist(), r.p.round(2).tolist()
     ([2.5, nan, 2.5, nan, 0.0, 0.0], [0.8, nan, 0.8, nan, 1.0, 1.0])
     """
-    points, read, layers, order = _prepare(xy, labels, names, strata, radius)
-    require_rng(rng, permutations)
+    reach = 0.0 if radius is None else _require_positive(radius, "radius")
+    points, read, layers, order = read_points(xy, labels, names, strata, reach)
+    exact = kernel == "uniform"
+    rng, seed = stream(rng, 0 if exact else permutations, needed=ties == "random")
     at_a, at_b = read.position(a), read.position(b)
     links, notes = _neighbours(points, k, radius, kernel, bandwidth, ties, rng)
     n = read.n
@@ -577,7 +507,6 @@ def local_quotient(
     source = np.repeat(np.arange(n), links.degree)
     weight = np.full(source.size, 1.0 / links.degree[0]) if links.weight is None else links.weight
     hits = np.bincount(source, weights=weight * in_b[links.targets], minlength=n)[focal]
-    exact = kernel == "uniform"
     nothing = np.full(focal.size, np.nan)
     p, middle = nothing, nothing
     if exact:
@@ -613,8 +542,8 @@ def local_quotient(
         neighbours=_in_words(k, radius, kernel, bandwidth),
         null=null_in_words(strata) + "; the focal point's own labels are fixed",
         permutations=0 if exact else permutations,
-        seed=seed_of(rng) if permutations and not exact else None,
-        warnings=tuple(notes + ([] if exact else power_warnings(permutations))),
+        seed=seed,
+        warnings=tuple(notes + ([] if exact else draw_warnings(permutations, tested))),
     )
 
 

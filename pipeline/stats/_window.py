@@ -68,13 +68,14 @@ class Window:
         joined = ring[1:] == ring[:-1]
         return points[:-1][joined], points[1:][joined]
 
-    def require_inside(self, xy: Floats) -> None:
-        """Refuse points outside (on the boundary is inside)."""
+    def require_inside(self, xy: Floats, rows: NDArray[np.int64] | None = None) -> None:
+        """Refuse points outside (on the boundary is inside); `rows` are their rows as given."""
         outside = np.flatnonzero(~self.contains(xy))
         if outside.size:
+            row = outside[0] if rows is None else rows[outside].min()
             raise InvalidArgument(
                 f"xy: expected every point inside the window, found {outside.size} outside, the "
-                f"first at row {outside[0]}: {xy[outside[0]].tolist()}. Drop them or widen the "
+                f"first at row {row}. Drop them or widen the "
                 "window, and check that both use the same CRS"
             )
 

@@ -9,17 +9,17 @@ random shift; pointwise and global envelopes. ``docs/methods-points.md`` has the
 
 from __future__ import annotations
 
-from pipeline.stats._cross_k import Curve, Curves, cross_k, cross_k_all, cross_l, cross_pcf
+from pipeline.stats._cross_k import Curves, cross_k, cross_k_all, cross_l, cross_pcf
+from pipeline.stats._curves import Curve
 from pipeline.stats._envelopes import Envelope, rank_envelope
 from pipeline.stats._labels import Table
-from pipeline.stats._m_function import DistanceCurve, duranton_overman, m_density, m_function
+from pipeline.stats._m_function import duranton_overman, m_density, m_function
 from pipeline.stats._nearest import NearestNeighbourIndex, clark_evans
 from pipeline.stats._quotient import LocalQuotient, Quotient, local_quotient, quotient
 
 __all__ = [
     "Curve",
     "Curves",
-    "DistanceCurve",
     "Envelope",
     "LocalQuotient",
     "NearestNeighbourIndex",

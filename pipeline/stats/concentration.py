@@ -15,8 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.contracts.errors import InvalidArgument, TooFewUnits, UndefinedStatistic
-from pipeline.stats._labels import Labels, Table, power_warnings, read_labels, read_strata, seed_of
-from pipeline.stats.inference import adjust, p_from_counts, require_rng, require_vector
+from pipeline.stats._labels import Labels, Table, read_labels, read_strata
+from pipeline.stats.inference import (
+    Floats,
+    Ints,
+    adjust,
+    draw_warnings,
+    p_from_counts,
+    require_vector,
+    stream,
+)
 
 __all__ = [
     "Coagglomeration",
@@ -27,8 +35,6 @@ __all__ = [
     "group_coagglomeration",
 ]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Reference = Literal["total", "mean"] | Mapping[Any, float]
 
 _TIE = 1e-12
@@ -173,7 +179,6 @@ def _simulate(
     statistic: Callable[[Floats], Floats],
 ) -> Floats:
     """Statistic of industry shares (draws, industries, regions) under the dartboard null."""
-    require_rng(rng, permutations)
     assert rng is not None
     members = at.labels.members
     parts = []
@@ -223,7 +228,7 @@ class EllisonGlaeser:
         Plants.
     null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     family : int
     warnings : tuple of str
     """
@@ -242,7 +247,7 @@ class EllisonGlaeser:
     n: int
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     family: int
     warnings: tuple[str, ...]
 
@@ -317,7 +322,7 @@ def ellison_glaeser(
     >>> r.gamma.tolist(), r.herfindahl["dye"].tolist(), r.gini_raw.tolist()
     ([1.0, 1.0], 0.5, [0.5, 0.5])
     """
-    require_rng(rng, permutations)
+    rng, seed = stream(rng, permutations)
     at = _read(region, industry, size, names, x, least=1)
     gamma, raw = _gamma(at, at.shares)
     nothing = np.full(gamma.shape, np.nan)
@@ -351,9 +356,9 @@ def ellison_glaeser(
         n=at.labels.n,
         null=_dartboard(x, ""),
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
+        seed=seed,
         family=family,
-        warnings=tuple(notes + power_warnings(permutations)),
+        warnings=tuple(notes + draw_warnings(permutations, family)),
     )
 
 
@@ -378,7 +383,7 @@ class Coagglomeration:
     n : int
     null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     family : int
     warnings : tuple of str
     """
@@ -394,7 +399,7 @@ class Coagglomeration:
     n: int
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     family: int
     warnings: tuple[str, ...]
 
@@ -459,7 +464,7 @@ def coagglomeration(
     >>> r.gamma["wax", "print"].tolist(), r.gamma["dye", "wax"].tolist()
     (-1.0, 0.0)
     """
-    require_rng(rng, permutations)
+    rng, seed = stream(rng, permutations)
     at = _read(region, industry, size, names, x, least=2)
     gamma = _cogamma(at, at.shares)
     m = len(at.labels.names)
@@ -496,9 +501,9 @@ def coagglomeration(
         n=at.labels.n,
         null=_dartboard(x, ", each with all its industries"),
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
+        seed=seed,
         family=family,
-        warnings=tuple(notes + power_warnings(permutations)),
+        warnings=tuple(notes + draw_warnings(permutations, family)),
     )
 
 
@@ -520,7 +525,7 @@ class GroupCoagglomeration:
     n : int
     null : str
     permutations : int
-    seed : int or None
+    seed : str or None
     warnings : tuple of str
     """
 
@@ -533,7 +538,7 @@ class GroupCoagglomeration:
     n: int
     null: str
     permutations: int
-    seed: int | None
+    seed: str | None
     warnings: tuple[str, ...]
 
 
@@ -580,7 +585,7 @@ def group_coagglomeration(
     >>> round(r.value, 4)
     0.3333
     """
-    require_rng(rng, permutations)
+    rng, seed = stream(rng, permutations)
     at = _read(region, industry, size, names, x, least=2)
     w = at.employment / at.employment.sum()
     rest = 1.0 - float((w**2).sum())
@@ -611,6 +616,6 @@ def group_coagglomeration(
         n=at.labels.n,
         null=_dartboard(x, ", each with all its industries"),
         permutations=permutations,
-        seed=seed_of(rng) if permutations else None,
-        warnings=tuple(notes + power_warnings(permutations)),
+        seed=seed,
+        warnings=tuple(notes + draw_warnings(permutations)),
     )

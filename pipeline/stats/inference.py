@@ -77,6 +77,46 @@ def spawn(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
     return rng.spawn(n)
 
 
+def stream(
+    rng: np.random.Generator | None, permutations: int, *, needed: bool = False
+) -> tuple[np.random.Generator | None, str | None]:
+    """Take from `rng` a generator for one analysis, and describe it as :func:`seed_of` does.
+
+    Parameters
+    ----------
+    rng, permutations
+        As in :func:`require_rng`.
+    needed : bool
+        Chance comes in without permutations, too.
+
+    Returns
+    -------
+    generator, description
+        None twice where no chance comes in.
+
+    Raises
+    ------
+    InvalidArgument
+        As :func:`require_rng`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> stream(rng, 99)[1], stream(rng, 99)[1]
+    ('PCG64(entropy=7, spawn_key=(), children=0)', 'PCG64(entropy=7, spawn_key=(), children=1)')
+    """
+    require_rng(rng, permutations)
+    if not permutations and not needed:
+        return None, None
+    if not isinstance(rng, np.random.Generator):
+        raise InvalidArgument(
+            "rng: expected a numpy.random.Generator because ties are broken at random, "
+            f"found {type(rng).__name__}. Pass numpy.random.default_rng(seed)"
+        )
+    seed = seed_of(rng)
+    return spawn(rng, 1)[0], seed
+
+
 def seed_of(rng: np.random.Generator | None) -> str | None:
     """Describe the generator so that a result can be drawn again.
 
@@ -132,6 +172,24 @@ def p_from_counts(larger_or_equal: ArrayLike, smaller_or_equal: ArrayLike, draws
     return np.minimum(1.0, 2.0 * np.minimum(upper, lower))
 
 
+def mid_p_from_counts(
+    larger_or_equal: ArrayLike, smaller_or_equal: ArrayLike, draws: int
+) -> Floats:
+    """Two-sided mid-p from the counts of :func:`p_from_counts`: ties count half in each tail.
+
+    For discrete statistics, beside p: not conservative, and not guaranteed to keep the level.
+
+    Examples
+    --------
+    >>> float(p_from_counts(60, 59, 99)), float(mid_p_from_counts(10, 99, 99))
+    (1.0, 0.11)
+    """
+    larger = np.asarray(larger_or_equal, dtype=np.float64) + 1.0
+    smaller = np.asarray(smaller_or_equal, dtype=np.float64) + 1.0
+    half = (larger + smaller - (draws + 1.0)) / 2.0  # of the ties, the observed value among them
+    return np.minimum(1.0, 2.0 * (np.minimum(larger, smaller) - half) / (draws + 1.0))
+
+
 def p_from_z(z: ArrayLike) -> Floats:
     """Two-sided p-value of a standard normal deviate; NaN stays NaN.
 
@@ -156,6 +214,31 @@ class ExactP:
     lower: Floats
     two_sided: Floats
     mid: Floats
+
+
+def hypergeometric_law(population: int, marked: int, draws: int) -> tuple[int, Floats]:
+    """Probabilities of the possible counts of marked units in a draw without replacement.
+
+    Returns
+    -------
+    least : int
+        Smallest possible count.
+    probabilities : array of float
+        Of `least` and all counts above it that are possible.
+
+    Examples
+    --------
+    >>> least, f = hypergeometric_law(4, marked=3, draws=2)
+    >>> least, f.round(3).tolist()
+    (1, [0.5, 0.5])
+    """
+    least, most = max(0, draws - (population - marked)), min(marked, draws)
+    v = np.arange(least, most, dtype=np.float64)
+    # Ratios of neighbouring probabilities keep full precision where factorials do not.
+    ratio = (marked - v) * (draws - v) / ((v + 1) * (population - marked - draws + v + 1))
+    logs = np.concatenate([[0.0], np.cumsum(np.log(ratio))])
+    f = np.exp(logs - logs.max())
+    return least, f / f.sum()
 
 
 def hypergeometric_p(
@@ -204,13 +287,7 @@ def hypergeometric_p(
     flat = x.ravel()
     for case, (successes, size) in enumerate(cases.T.tolist()):
         rows = order[bounds[case] : bounds[case + 1]]
-        start, stop = max(0, size - (population - successes)), min(successes, size)
-        # Ratios of neighbouring probabilities keep full precision where factorials do not.
-        v = np.arange(start, stop, dtype=np.float64)
-        ratio = (successes - v) * (size - v) / ((v + 1) * (population - successes - size + v + 1))
-        logs = np.r_[0.0, np.cumsum(np.log(ratio))]
-        f = np.exp(logs - logs.max())
-        f /= f.sum()
+        start, f = hypergeometric_law(population, successes, size)
         at = flat[rows] - start
         here.ravel()[rows] = f[at]
         lower.ravel()[rows] = np.cumsum(f)[at]
@@ -221,17 +298,22 @@ def hypergeometric_p(
     return ExactP(upper, lower, both, mid)
 
 
-def arrangements(values: ArrayLike) -> float:
+def arrangements(values: ArrayLike, strata: Ints | None = None) -> float:
     """Count the distinct orders of `values`: n! over the factorials of the tied groups.
+
+    Within `strata` (a number a unit) it is the product of the counts of each stratum.
 
     Examples
     --------
-    >>> round(arrangements([1, 1, 2, 3]))
-    12
+    >>> round(arrangements([1, 1, 2, 3])), round(arrangements([1, 1, 2, 3], np.array([0, 0, 1, 1])))
+    (12, 2)
     """
-    _, counts = np.unique(np.asarray(values), return_counts=True)
-    log = math.lgamma(counts.sum() + 1) - sum(math.lgamma(c + 1) for c in counts.tolist())
-    return math.exp(log) if log < 700 else math.inf
+    array = np.asarray(values)
+    log = 0.0
+    for part in [array] if strata is None else [array[strata == s] for s in np.unique(strata)]:
+        _, counts = np.unique(part, return_counts=True)
+        log += math.lgamma(part.size + 1) - sum(math.lgamma(c + 1) for c in counts.tolist())
+    return round(math.exp(log), 6) if log < 700 else math.inf
 
 
 def adjust(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> tuple[Floats, int]:
@@ -322,6 +404,34 @@ def pool(results: Iterable[Any], method: Literal["bh", "by"] = "bh") -> list[Any
         replace(r, q=part, family=family, fdr=method)
         for r, part in zip(all_, np.split(q, stops), strict=True)
     ]
+
+
+def draw_warnings(permutations: int, family: int = 1) -> list[str]:
+    """Say when too few permutations make the smallest p, or q of a lone test, exceed 0.05.
+
+    Examples
+    --------
+    >>> draw_warnings(19)
+    ['19 permutations cannot give a two-sided p below 0.1; 39 or more can give 0.05']
+    >>> draw_warnings(999, family=100)
+    ['the smallest two-sided p of 999 permutations is 0.002: in a family of 100 tests q <= 0.05 \
+needs at least 4 of them at that floor']
+    """
+    if not permutations:
+        return []
+    floor = 2.0 / (permutations + 1)
+    if floor > 0.05:
+        return [
+            f"{permutations} permutations cannot give a two-sided p below {floor:.3g}; 39 or more "
+            "can give 0.05"
+        ]
+    needed = int(np.ceil(floor * family / 0.05))
+    if needed > 1:
+        return [
+            f"the smallest two-sided p of {permutations} permutations is {floor:.2g}: in a family "
+            f"of {family} tests q <= 0.05 needs at least {needed} of them at that floor"
+        ]
+    return []
 
 
 def require_attainable(arrangements: float, alpha: float = 0.05) -> None:

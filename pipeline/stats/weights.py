@@ -517,6 +517,38 @@ def _neighbours(xy: Floats, k: int) -> tuple[Ints, Floats]:
     return others, apart
 
 
+def nearest(
+    xy: Floats, k: int, ties: str, rng: np.random.Generator | None
+) -> tuple[Ints, Floats, Ints]:
+    """Find the `k` nearest others of each point, for :func:`knn` and the colocation quotients.
+
+    Returns
+    -------
+    others, distances : array, shape (n, k)
+        From the nearest on, except where ties were broken.
+    tied : array of int
+        Points whose k-th neighbour is not unique.
+    """
+    others, apart = _neighbours(xy, k)
+    chosen, distance = others[:, :k], apart[:, :k]
+    if k == len(xy) - 1:
+        return chosen, distance, np.empty(0, dtype=np.int64)
+    blur = _resolution(xy)
+    tied = np.flatnonzero(apart[:, k] - apart[:, k - 1] <= blur)
+    if tied.size and ties == "raise":
+        raise InvalidArgument(
+            f"xy: expected one k-th neighbour of each unit, found {tied.size} of {len(xy)} units "
+            f"with candidates equally near (the first is unit {tied[0]}, at distance "
+            f"{apart[tied[0], k - 1]:g}; coincident points?). Pass ties='random' and rng, or "
+            "another k"
+        )
+    if tied.size:
+        assert rng is not None
+        chosen[tied] = _break_ties(xy, k, tied, apart[tied, k - 1], blur, rng)
+        distance[tied] = np.hypot(*(xy[tied, None] - xy[chosen[tied]]).transpose(2, 0, 1))
+    return chosen, distance, tied
+
+
 def knn(
     xy: ArrayLike,
     k: int,
@@ -567,21 +599,7 @@ def knn(
             f"found {type(rng).__name__}"
         )
     k = int(k)
-    others, apart = _neighbours(points, k)
-    chosen = others[:, :k]
-    if k < n - 1:
-        blur = _resolution(points)
-        tied = np.flatnonzero(apart[:, k] - apart[:, k - 1] <= blur)
-        if tied.size and ties == "raise":
-            raise InvalidArgument(
-                f"xy: expected one k-th neighbour of each unit, found {tied.size} units with "
-                f"candidates equally near (the first is unit {tied[0]}, at distance "
-                f"{apart[tied[0], k - 1]:g}). Pass ties='random' and rng, or another k"
-            )
-        if tied.size:
-            assert rng is not None
-            chosen[tied] = _break_ties(points, k, tied, apart[tied, k - 1], blur, rng)
-    chosen = np.sort(chosen, axis=1)
+    chosen = np.sort(nearest(points, k, ties, rng)[0], axis=1)
     kind = np.int32 if n * k < np.iinfo(np.int32).max else np.int64
     return W(
         np.arange(0, n * k + 1, k, dtype=kind), chosen.astype(kind).ravel(), np.ones(n * k), names

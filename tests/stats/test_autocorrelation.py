@@ -511,7 +511,7 @@ def test_q_is_benjamini_hochberg_over_units_with_neighbours():
 def test_too_few_permutations_for_the_family_are_said():
     source = rng(1)
     w, y = weights.knn(source.random((600, 2)), 3), source.random(600)
-    assert "needs at least 24 units" in ac.local_moran(y, w, 999, rng(2)).warnings[0]
+    assert "needs at least 24 of them" in ac.local_moran(y, w, 999, rng(2)).warnings[0]
     assert ac.local_moran(y, w, 99_999, rng(2)).warnings == ()
     assert "below 0.1" in ac.moran(y, w, 19, rng(2)).warnings[0]
 

@@ -68,17 +68,27 @@ def test_local_statistics_keep_their_level(name, unequal):
 
 
 @pytest.mark.slow
-def test_exact_local_join_counts_never_exceed_their_level():
+@pytest.mark.parametrize(
+    "statistic",
+    [ac.local_join_counts, ac.local_join_counts_bivariate, ac.local_join_counts_colocated],
+)
+def test_exact_local_join_counts_never_exceed_their_level(statistic):
+    """Marks x alone, y alone, both and none: 20, 20, 20 and 30 of 90 units with 12 neighbours."""
     rng = np.random.default_rng(2028)
-    w = layout(rng, unequal=False)
+    w = weights.knn(rng.random((90, 2)), 12)
+    marks = np.repeat([[1, 0], [0, 1], [1, 1], [0, 0]], [20, 20, 20, 30], axis=0)
     exact, mid = np.empty(RUNS), np.empty(RUNS)
     for run in range(RUNS):
-        marks = rng.permutation(np.r_[np.ones(25), np.zeros(35)])
-        unit = np.flatnonzero(marks)[run % 25]
-        result = ac.local_join_counts(marks, w).exact
+        x, y = rng.permutation(marks).T
+        result = (
+            statistic(x, w) if statistic is ac.local_join_counts else statistic(x, y, w)
+        ).exact
+        tested = np.flatnonzero(~np.isnan(result.two_sided))
+        unit = tested[run % tested.size]
         exact[run], mid[run] = result.two_sided[unit], result.mid[unit]
     print(
-        f"local join counts: exact {(exact <= 0.05).mean():.4f}, mid-p {(mid <= 0.05).mean():.4f}"
+        f"{statistic.__name__}: exact {(exact <= 0.05).mean():.4f}, "
+        f"mid-p {(mid <= 0.05).mean():.4f}"
     )
     assert (exact <= 0.05).mean() <= 0.057
 
@@ -88,13 +98,11 @@ def test_join_counts_keep_their_level():
     rng = np.random.default_rng(2029)
     w = layout(rng, unequal=False).symmetrised()
     labels = np.repeat(["a", "b", "c"], 20)
-    p = np.array(
-        [
-            ac.join_counts(rng.permutation(labels), w, 199, rng).p_permutation["a", "b"]
-            for _ in range(RUNS)
-        ]
-    )
-    print(f"join counts: rejects {(p <= 0.05).mean():.4f} at 5 %")
+    p, mid = np.empty((2, RUNS))
+    for run in range(RUNS):
+        result = ac.join_counts(rng.permutation(labels), w, 199, rng)
+        p[run], mid[run] = result.p_permutation["a", "b"], result.p_mid["a", "b"]
+    print(f"join counts: rejects {(p <= 0.05).mean():.4f}, mid-p {(mid <= 0.05).mean():.4f}")
     assert (p <= 0.05).mean() <= 0.057
 
 

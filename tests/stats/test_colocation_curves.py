@@ -160,14 +160,15 @@ def test_mean_of_labellings_is_k_of_all_points():
 def test_null_draws_equal_recomputed_labellings():
     # The kernels see the same labellings: compare every draw with a K computed afresh
     from pipeline.stats import _cross_k
+    from pipeline.stats._labels import labellings
 
     xy = inside(SQUARE, 60, 2)
     labels = np.random.default_rng(1).choice(["p", "q", "z"], size=60)
     for correction in ("none", "border", "translate", "isotropic"):
         at = _cross_k._read(xy, labels, None, RADII, SQUARE, correction, None, None)
-        draws = _cross_k._permute(at, 600, np.random.default_rng(3))
+        draws = labellings(at.labels.codes, at.strata, 600, np.random.default_rng(3))
         sets = at.labels.sets
-        values = _cross_k._k_curves(at, draws, sets, sets, 1, [])
+        values = _cross_k._k_curves(at, draws, sets, sets, [], 1)
         for r in (0, 1, 63, 64, 511, 512, 600):
             members = sets[draws.block(r, r + 1)[0]]
             names = np.array(at.labels.names)[members.argmax(axis=1)]

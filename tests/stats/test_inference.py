@@ -35,6 +35,18 @@ def test_hypergeometric_of_a_large_population():
     assert p.upper[0] == pytest.approx(stats.hypergeom(1_000_000, 3_000, 10).sf(8), rel=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 4))
+def test_permutation_p_and_mid_p_by_definition(draws, observed):
+    values = np.array([observed, *draws])  # the observed value is one of the draws
+    upper, lower, same = ((values >= observed), (values <= observed), (values == observed))
+    counts = upper[1:].sum(), lower[1:].sum(), len(draws)
+    tail = min(upper.mean(), lower.mean())
+    assert inference.p_from_counts(*counts) == pytest.approx(min(1, 2 * tail))
+    middle = min(1, 2 * (tail - same.mean() / 2))
+    assert inference.mid_p_from_counts(*counts) == pytest.approx(middle)
+
+
 @pytest.mark.parametrize("case", [(3, 5, 2, 4), (-1, 5, 2, 2), (0, 5, 6, 2), (0, 5, 2, 6)])
 def test_counts_no_draw_can_give_are_refused(case):
     with pytest.raises(InvalidArgument, match="a draw of this size"):

@@ -225,7 +225,7 @@ def test_knn_ties_hold_on_a_turned_lattice_of_large_coordinates():
     angle = 0.3
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     lattice = np.column_stack([a.ravel(), b.ravel()]) @ turn * 100 + [350_000, 9_230_000]
-    with pytest.raises(InvalidArgument, match="100 units with candidates"):
+    with pytest.raises(InvalidArgument, match="100 of 144 units with candidates"):
         weights.knn(lattice, 3)  # all but the edge, where three are nearest
     inner = weights.knn(lattice, 4, ties="random", rng=np.random.default_rng(0))
     assert inner.links == 144 * 4
