@@ -475,3 +475,31 @@ def _lower_line_alone(
         if _score(headers) >= score:
             return HeaderRows(found.row + 1, 1, headers)
     return found
+
+
+def named_header(
+    names: Sequence[str], settings: RegisterSettings | None = None, has_points: bool = False
+) -> HeaderRows | None:
+    """Return the header of a file that names its columns apart from its rows.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the columns.
+    settings : RegisterSettings, optional
+    has_points : bool
+        Whether every row has a point, which identifies a firm well enough.
+
+    Returns
+    -------
+    HeaderRows or None
+        None if the names do not look like a register's.
+
+    Examples
+    --------
+    >>> named_header(["nama_usaha", "alamat"]).first_data_row
+    0
+    """
+    headers = tuple(recognise(names, settings))
+    is_known = any(one.kind == "field" for one in headers) if has_points else bool(_score(headers))
+    return HeaderRows(0, 0, headers) if is_known else None
