@@ -7,8 +7,9 @@ titles), in any order of words; numbers in a name must be equal, so ``Sari Jaya 
 ``Sari Jaya 2`` are two firms. Near is one slip in names of five letters and more, two in names of
 ten and more.
 
-Equal names are found by looking them up; near names are compared only within blocks that share
-the first or the last four letters, so that the cost grows with the firms and not with their square.
+Equal names are found by looking them up; near names are compared only within blocks: names that
+are alike when one letter is taken out (which holds every pair one slip apart), and long names
+that share the first or the last four letters. So the cost does not grow with the square of firms.
 A block larger than :data:`BLOCK` is compared in sorted order within a window, and that is reported.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -27,12 +29,13 @@ from rapidfuzz.process import cdist
 from pipeline.s2_geocode import names, review
 
 BLOCK = 1_000
-"""Different names of a village with equal first (or last) letters that are compared in full."""
+"""Different names of a block that are compared in full."""
 
 WINDOW = 50
 """Neighbours in sorted order each name of a larger block is compared with."""
 
 _ENDS = 4
+_FEW = 20
 _FIRST = 3  # rows of one name a further row is suspected to be, so that one can be told apart
 _ONE_SLIP, _TWO_SLIPS = 5, 10
 _COMMON = frozenset(
@@ -81,9 +84,9 @@ def bare_name(name: str | None) -> Name:
     Examples
     --------
     >>> bare_name("Batik SARI Jaya 2")
-    Name(letters='sarijaya', ordered='jayasari', numbers='2')
+    Name(letters='sarijaja', ordered='jajasari', numbers='2')
     >>> bare_name("CV. Jaya-Sari II").ordered, bare_name("Toko Batik").letters
-    ('jayasari', '')
+    ('jajasari', '')
     """
     letters: list[str] = []
     numbers: list[str] = []
@@ -93,7 +96,7 @@ def bare_name(name: str | None) -> Name:
         elif word.lower() in _ROMAN and letters:
             numbers.append(str(_ROMAN.index(word.lower()) + 1))
         elif (folded := names.fold_word(word)) not in _COMMON:
-            letters.append(folded)
+            letters.append(folded.replace("y", "j"))  # as y was written before 1972
     if not letters:
         return Name("", "", "")
     return Name("".join(letters), "".join(sorted(letters)), " ".join(sorted(numbers)))
@@ -239,38 +242,40 @@ def _near(distinct: list[Name], place: str, capped: list[str]) -> set[tuple[Name
     """Return the pairs of different names of one place that a slip or two part."""
     blocks: dict[tuple[str, str, str], list[Name]] = defaultdict(list)
     for name in distinct:
-        if len(name.letters) >= _ONE_SLIP:
-            blocks["starts with", name.letters[:_ENDS], name.numbers].append(name)
-            blocks["ends with", name.letters[-_ENDS:], name.numbers].append(name)
+        text = name.letters
+        if len(text) >= _ONE_SLIP:
+            # Names one slip apart share what is left when the right letter is taken out.
+            for rest in {text, *(text[:at] + text[at + 1 :] for at in range(len(text)))}:
+                blocks["have or nearly have", rest, name.numbers].append(name)
+        if len(text) >= _TWO_SLIPS:
+            blocks["start with", text[:_ENDS], name.numbers].append(name)
+            blocks["end with", text[-_ENDS:], name.numbers].append(name)
     pairs: set[tuple[Name, Name]] = set()
     for (how, letters, _), block in blocks.items():
         if len(block) < 2:
             continue
-        block.sort()
-        texts = [name.letters for name in block]
+        backwards = how == "end with"
+        block.sort(key=lambda name: (name.letters[::-1] if backwards else name.letters, name))
         if len(block) > BLOCK:
             capped.append(
                 f"duplicates: {len(block)} names of {place} {how} '{letters}'; each was compared "
                 f"with its {WINDOW} neighbours in sorted order only"
             )
-            if how == "ends with":
-                block.sort(key=lambda name: name.letters[::-1])
             found = [
                 (at, at + step)
                 for at in range(len(block))
                 for step in range(1, min(WINDOW, len(block) - at - 1) + 1)
-                if _is_near(block[at].letters, block[at + step].letters)
             ]
-        else:
+        elif len(block) > _FEW:
+            texts = [name.letters for name in block]
             apart = cdist(texts, texts, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
-            found = [
-                (int(one), int(two))
-                for one, two in np.argwhere(np.triu(apart <= 2, 1))
-                if _is_near(texts[one], texts[two])
-            ]
+            found = [(int(one), int(two)) for one, two in np.argwhere(np.triu(apart <= 2, 1))]
+        else:
+            found = list(combinations(range(len(block)), 2))
         for one, two in found:
-            first, second = sorted((block[one], block[two]))
-            pairs.add((first, second))
+            if _is_near(block[one].letters, block[two].letters):
+                first, second = sorted((block[one], block[two]))
+                pairs.add((first, second))
     return pairs
 
 

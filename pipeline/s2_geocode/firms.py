@@ -773,10 +773,13 @@ def statistics(firm: pd.DataFrame) -> list[str]:
     """
     if not len(firm):
         return []
-    open_rows = is_open(firm)
+    has_village = firm["village_code"].notna()
+    is_outside = firm["method"] == "outside"
+    has_district = ~has_village & ~is_outside & firm["district_code"].notna()
+    nowhere = len(firm) - int((has_village | is_outside | has_district).sum())
     lines = [
-        f"firms: {len(firm)}; with a village {int(firm['village_code'].notna().sum())}, outside "
-        f"the area {int((firm['method'] == 'outside').sum())}, open {int(open_rows.sum())}",
+        f"firms: {len(firm)} = {int(has_village.sum())} in a village + {int(has_district.sum())} "
+        f"only in a kecamatan + {int(is_outside.sum())} outside the area + {nowhere} nowhere yet",
         "firms by precision: " + _counts(firm["precision"]),
         "firms by method: " + _counts(firm["method"]),
         f"firms with a conflict: {int(firm['conflict'].notna().sum())}; decided by a person: "
@@ -784,17 +787,6 @@ def statistics(firm: pd.DataFrame) -> list[str]:
         f"{int(firm['duplicate_of'].notna().sum())}",
     ]
     return lines
-
-
-def is_open(firm: pd.DataFrame) -> pd.Series:
-    """Return for each firm whether it has neither a village nor an answer that it is outside.
-
-    Parameters
-    ----------
-    firm : pandas.DataFrame
-        The table ``firm``.
-    """
-    return firm["village_code"].isna() & (firm["method"] != "outside") & ~firm["is_decided"]
 
 
 def _counts(column: pd.Series) -> str:

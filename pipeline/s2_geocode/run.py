@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.contracts import crs as crs_rules
 from pipeline.contracts.area import load_area
+from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.provenance import (
     Paths,
     StageRecord,
@@ -20,7 +21,7 @@ from pipeline.contracts.provenance import (
     write_bytes,
     write_text,
 )
-from pipeline.contracts.reading import empty, read_csv
+from pipeline.contracts.reading import read_csv
 from pipeline.s2_geocode import duplicates, firms, online, review
 from pipeline.s2_geocode.gazetteer import Gazetteer
 from pipeline.s2_geocode.places import locate, sample_cells
@@ -30,7 +31,12 @@ REVIEW_FILES = ("review.csv", "review.xlsx")
 """Where open questions stand, in the area's folder of products."""
 
 
-def run(paths: Paths, name: str, ask: online.Settings | None = None) -> bool:
+def run(
+    paths: Paths,
+    name: str,
+    register_file: Path | None = None,
+    ask: online.Settings | None = None,
+) -> bool:
     """Run the stage unless its result stands; return whether it ran.
 
     Parameters
@@ -38,6 +44,8 @@ def run(paths: Paths, name: str, ask: online.Settings | None = None) -> bool:
     paths : Paths
     name : str
         Name of the area.
+    register_file : Path, optional
+        The register stage 1 read; the decisions file lies beside it.
     ask : online.Settings, optional
         Server to ask about firms still open; no network is touched without it.
 
@@ -54,7 +62,7 @@ def run(paths: Paths, name: str, ask: online.Settings | None = None) -> bool:
     """
     area = load_area(paths.areas, name)
     crs = crs_rules.projected(area.crs, str(paths.areas / name / "area.yaml"))
-    register = _register_of(paths, name)
+    register = _require_register(paths, name, register_file)
     decisions: dict[str, str] = {}
     inputs: dict[str, str] = {}
     has_answers = False
@@ -134,13 +142,20 @@ def geocode_table(
     return geocode_file(in_path, out_path, names, column, district, regency, say)
 
 
-def _register_of(paths: Paths, name: str) -> str | None:
-    """Return the register stage 1 read, as the user named it, if there was one."""
-    manifest = read_manifest(paths, name, "sources")
-    if "register.parquet" not in manifest["outputs"]:
-        return None
-    register = manifest["recipe"]["parameters"].get("register")
-    return str(register) if register else None
+def _require_register(paths: Paths, name: str, register_file: Path | None) -> str | None:
+    """Return the register as named if stage 1 read it, and nothing if it read none."""
+    known = read_manifest(paths, name, "sources")["recipe"]["parameters"]["register"]
+    named = register_file and register_file.name
+    if named != known:
+        raise InputError(
+            Fault(
+                f"REGISTER={register_file or ''}",
+                f"the register stage 1 read, {known}" if known else "none, for stage 1 read none",
+                str(register_file or "none"),
+                hint="Name the register in every command, or run all stages again",
+            )
+        )
+    return str(register_file) if register_file else None
 
 
 def _gazetteer(paths: Paths, name: str) -> Gazetteer:
@@ -190,10 +205,7 @@ def _place_register(
     ask: online.Settings | None,
 ) -> None:
     """Write the table of firms; it has no rows without a register."""
-    has_register = (
-        "register.parquet" in read_manifest(record.paths, record.area, "sources")["outputs"]
-    )
-    register = record.read("sources", "register") if has_register else empty("register")
+    register = record.read("sources", "register")
     arguments = (register, gazetteer, village, district, crs, decisions)
     if ask and len(register):
         with online.service(ask, record.paths.product(record.area) / "online.sqlite") as service:
