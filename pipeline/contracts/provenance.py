@@ -33,6 +33,9 @@ from pipeline.contracts.tables import TABLES
 PROJECT = Path(__file__).resolve().parents[2]
 """Root of the checkout."""
 
+DEMONSTRATION = "demonstration"
+"""The edition made from an invented register."""
+
 STAGES = ("sources", "geocode", "analyse", "release", "render")
 _STAGE_FOLDER = {name: f"s{number}_{name}" for number, name in enumerate(STAGES, start=1)}
 _NAMED_PACKAGES = (
@@ -57,19 +60,23 @@ class Paths:
     ----------
     areas, layers, outputs : Path
         Input areas, layer declarations, products.
+    edition : str
+        Empty, or a folder of its own inside the area's products: ``demonstration``, whose
+        synthetic figures never mix with the published ones.
     """
 
     areas: Path = PROJECT / "areas"
     layers: Path = PROJECT / "layers"
     outputs: Path = PROJECT / "outputs"
+    edition: str = ""
 
     def product(self, area: str) -> Path:
         """Return the folder of an area's products."""
-        return self.outputs / area
+        return self.outputs / area / self.edition
 
     def stage(self, area: str, stage: str) -> Path:
         """Return the folder a stage hands over in."""
-        return self.outputs / area / "stages" / stage
+        return self.product(area) / "stages" / stage
 
 
 def sha256(path: Path) -> str:

@@ -187,6 +187,21 @@ _TOTALS = (
     "source_ids?",
     _STATUS,
 )
+_FIRM_TOTALS = (
+    _FIRMS,
+    _WORKERS,
+    Rule("workers_male_count", nullable=True, low=0),
+    Rule("workers_female_count", nullable=True, low=0),
+    Rule("firms_without_workers_count", nullable=True, low=0),
+    Rule("workers_per_firm", True, low=0),
+    Rule("firms_share_pct", True, low=0, high=100),
+    Rule("workers_share_pct", True, low=0, high=100),
+    Rule("firms_per_km2", True, low=0),
+    Rule("workers_per_km2", True, low=0),
+    "period?",
+    "source_ids?",
+    Rule("status", nullable=True, choices=STATUSES),
+)
 
 _ALL = (
     # Committed inputs, one file each in an area folder
@@ -441,6 +456,12 @@ _ALL = (
         ("row_number",),
     ),
     Table(
+        "demonstration_notes",
+        "what is published and what is assumed in an invented register, line by line",
+        _rules("list_order", "text_id", "text_en"),
+        ("list_order",),
+    ),
+    Table(
         "firm",
         "a firm of the register, placed",
         _rules(
@@ -472,6 +493,18 @@ _ALL = (
         "a regency's sums over its clusters",
         _rules(_REGENCY, *_TOTALS),
         ("regency_code",),
+    ),
+    Table(
+        "village_firms",
+        "a village's sums over the firms of the register",
+        _rules(_village(), *_FIRM_TOTALS),
+        ("village_code",),
+    ),
+    Table(
+        "district_firms",
+        "a district's sums over the firms of the register",
+        _rules(_DISTRICT, *_FIRM_TOTALS),
+        ("district_code",),
     ),
     Table(
         "crosstab_check",
@@ -568,6 +601,48 @@ _ALL = (
             "geometry",
         ),
         ("regency_code",),
+    ),
+    Table(
+        "register_village",
+        "a village with the sums of its firms of the register",
+        _rules(
+            _village(),
+            "village_name",
+            "district_code",
+            *_UNIT,
+            _AREA,
+            _KIND,
+            *_FIRM_TOTALS,
+            "geometry",
+        ),
+        ("village_code",),
+    ),
+    Table(
+        "register_district",
+        "a district with the sums of its firms of the register",
+        _rules(_DISTRICT, *_UNIT, _AREA, _KIND, *_FIRM_TOTALS, "geometry"),
+        ("district_code",),
+    ),
+    Table(
+        "firm_point",
+        "a firm whose own place is known: by coordinates or by street",
+        _rules(
+            "firm_id",
+            "firm_name?",
+            "specialisation?",
+            "technique?",
+            _WORKERS,
+            "village_name?",
+            "district_name?",
+            "regency_name?",
+            Rule("precision", choices=PRECISIONS),
+            "conflict?",
+            _YEAR,
+            "source_ids",
+            _STATUS,
+            Rule("geometry", nullable=True),
+        ),
+        ("firm_id",),
     ),
     Table(
         "centre",

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import geopandas as gpd
 
 from pipeline.contracts import crs as crs_rules
 from pipeline.contracts.area import AreaConfig, load_area
+from pipeline.contracts.demonstration import FILE as DEMONSTRATION_FILE
+from pipeline.contracts.demonstration import load_demonstration
 from pipeline.contracts.errors import Fault, InputError
-from pipeline.contracts.provenance import Paths, StageRecord, run_stage, sha256
-from pipeline.contracts.reading import read_csv
+from pipeline.contracts.provenance import (
+    DEMONSTRATION,
+    Paths,
+    StageRecord,
+    run_stage,
+    sha256,
+    write_bytes,
+    write_text,
+)
+from pipeline.contracts.reading import empty, read_csv
+from pipeline.contracts.register import settings_file
 from pipeline.contracts.tables import AREA_TABLES
+from pipeline.contracts.text import LANGUAGES, t
 from pipeline.s1_sources import boundaries, fetch, published
 from pipeline.s1_sources.approximate import approximate_villages
 
 APPROXIMATE = "approximate"
+PROBLEMS_FILE = "register_problems.csv"
 
 
 def choose_boundaries(
@@ -38,8 +53,36 @@ def choose_boundaries(
     return fetch.cached_files(area, sources, fetch.cache_folder())
 
 
-def run(paths: Paths, name: str, boundaries_named: str | None = None) -> bool:
-    """Run the stage unless its result stands; return whether it ran."""
+def demonstration_register(paths: Paths, name: str) -> Path:
+    """Return where the invented register of an area is written."""
+    return replace(paths, edition=DEMONSTRATION).product(name) / "register.xlsx"
+
+
+def run(
+    paths: Paths,
+    name: str,
+    boundaries_named: str | None = None,
+    register_file: Path | None = None,
+) -> bool:
+    """Run the stage unless its result stands; return whether it ran.
+
+    Parameters
+    ----------
+    paths : Paths
+        In the edition ``demonstration`` a register is invented first, and nothing published is
+        handed over beside it.
+    name : str
+        Name of the area.
+    boundaries_named : str, optional
+        Boundary files, or ``approximate``; see :func:`choose_boundaries`.
+    register_file : Path, optional
+        A firm register.
+
+    Raises
+    ------
+    InputError
+        Every fault of a file, the register's among them.
+    """
     area = load_area(paths.areas, name)
     folder = paths.areas / name
     crs = crs_rules.projected(area.crs, str(folder / "area.yaml"))
@@ -54,13 +97,25 @@ def run(paths: Paths, name: str, boundaries_named: str | None = None) -> bool:
     missing = [path for path in committed.values() if not path.is_file()]
     if missing:
         raise InputError(Fault(str(path), "a file of the area", "nothing") for path in missing)
+    inputs = {key: sha256(path) for key, path in committed.items()}
+    inputs |= {f"boundaries/{path.name}": sha256(path) for path in plain}
+    is_invented = paths.edition == DEMONSTRATION
+    if is_invented:
+        load_demonstration(paths.areas, name)  # the file is missing, or has faults
+        inputs[DEMONSTRATION_FILE] = sha256(folder / DEMONSTRATION_FILE)
+    elif register_file:
+        named = [register_file, settings_file(register_file)]
+        inputs |= {f"register/{one.name}": sha256(one) for one in named if one and one.is_file()}
+    register_name = "register.xlsx" if is_invented else register_file and register_file.name
     record = StageRecord(
         paths,
         name,
         "sources",
-        inputs={key: sha256(path) for key, path in committed.items()}
-        | {f"boundaries/{path.name}": sha256(path) for path in plain},
-        parameters={"layers": [str(path).partition("#")[2] for path in files]},
+        inputs=inputs,
+        parameters={
+            "layers": [str(path).partition("#")[2] for path in files],
+            "register": register_name,
+        },
     )
 
     def work(record: StageRecord) -> None:
@@ -75,6 +130,18 @@ def run(paths: Paths, name: str, boundaries_named: str | None = None) -> bool:
         village = _with_polygons(record, area, gazetteer, files, crs)
         _write_units(record, village)
         record.write("neighbours", tables["neighbours"])
+        read = None
+        if is_invented:
+            path = demonstration_register(paths, name)
+            tables = _invent(record, path, area, tables, village, crs)
+            read = _read_register(record, path)
+        elif register_file:
+            read = _read_register(record, register_file)
+        if read is not None:
+            status = "synthetic" if is_invented else "register"
+            read["status"] = pd.Series(status, index=read.index, dtype="string")
+            tables["sources"] = _with_source(tables["sources"], str(register_name), status)
+        record.write("register", read if read is not None else empty("register"))
         for key in ("sources", "gazetteer", "old_names", "aliases", *AREA_TABLES):
             record.write(key, tables[key])
             record.count(key, len(tables[key]), len(tables[key]))
@@ -102,6 +169,66 @@ def _with_polygons(
     table = published.villages(gazetteer)
     table["boundary_kind"] = pd.Series(kind, index=table.index, dtype="string")
     return gpd.GeoDataFrame(table, geometry=list(polygons.geometry), crs=crs)
+
+
+def _invent(
+    record: StageRecord,
+    path: Path,
+    area: AreaConfig,
+    tables: dict[str, pd.DataFrame],
+    village: gpd.GeoDataFrame,
+    crs: Any,
+) -> dict[str, pd.DataFrame]:
+    """Write the invented register; return the area's tables without what was published."""
+    from pipeline.s1_sources.synthesize import demonstration_notes, synthesize, workbook_bytes
+
+    settings = load_demonstration(record.paths.areas, area.name)
+    polygons = village if (village["boundary_kind"] == "published").all() else None
+    drawn = synthesize(
+        settings, tables, crs, np.random.default_rng(area.seed), polygons, area.decisions
+    )
+    notes = demonstration_notes(settings, tables, has_polygons=polygons is not None)
+    write_bytes(path, workbook_bytes(drawn.register, notes))
+    lines = pd.DataFrame(
+        {f"text_{language}": [one[language] for one in notes] for language in LANGUAGES},
+        dtype="string",
+    )
+    lines.insert(0, "list_order", pd.array(range(1, len(notes) + 1), dtype="Int64"))
+    record.write("demonstration_notes", lines)
+    kept = {key: frame for key, frame in tables.items() if key not in AREA_TABLES}
+    return kept | {key: empty(key) for key in AREA_TABLES}
+
+
+def _read_register(record: StageRecord, path: Path) -> pd.DataFrame:
+    """Read a register, keep what was found out about it, and refuse it if it has errors."""
+    from pipeline.s1_sources.register.read import read_register
+
+    register = read_register(path)
+    record.paths.product(record.area).mkdir(parents=True, exist_ok=True)
+    write_text(record.paths.product(record.area) / PROBLEMS_FILE, register.problems_csv())
+    register.require_no_errors()
+    record.write("register_rejected", register.rejected)
+    dropped = register.rejected["reason"].value_counts().sort_index()
+    rows = len(register.firms) + len(register.rejected)
+    record.count(
+        "register", rows, len(register.firms), {str(k): int(v) for k, v in dropped.items()}
+    )
+    record.notes += register.notes()
+    return register.firms
+
+
+def _with_source(sources: pd.DataFrame, file: str, status: str) -> pd.DataFrame:
+    """Add the register to the sources, so that figures cite it."""
+    row = {
+        "source_id": "register",
+        "kind": "table",
+        "file": file,
+        "producer": t(f"register.producer.{status}").id,
+        "citation": t(f"register.citation.{status}", file=file).id,
+        "licence": t("register.licence").id,
+    }
+    added = pd.DataFrame([row]).reindex(columns=sources.columns).astype(sources.dtypes.to_dict())
+    return pd.concat([sources, added], ignore_index=True)
 
 
 def _write_units(record: StageRecord, village: gpd.GeoDataFrame) -> None:

@@ -105,6 +105,77 @@ def totals(units: pd.DataFrame, clusters: pd.DataFrame, code: str) -> pd.DataFra
     return table
 
 
+def firm_totals(units: pd.DataFrame, firms: pd.DataFrame, code: str) -> pd.DataFrame:
+    """Sum the firms of a register to units.
+
+    A unit without a firm in the register has no value: whether there are none or the register
+    does not reach there, the register does not say.
+
+    Parameters
+    ----------
+    units : pandas.DataFrame
+        One row a unit: its code and ``area_km2``.
+    firms : pandas.DataFrame
+        Placed firms: the same code column, ``regency_code``, numbers of workers, ``year``,
+        ``source_ids``, ``status``. Firms without the code (known only to a larger unit) are not in
+        the sums of the smaller ones.
+    code : str
+        ``village_code`` or ``district_code``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a unit, in the order of `units`. Workers are summed over the firms that state them
+        (missing if none does), the others are counted in ``firms_without_workers_count``;
+        ``workers_per_firm`` is over those that state them; shares are of all firms known to lie in
+        the regency, in per cent.
+
+    Examples
+    --------
+    >>> units = pd.DataFrame({"district_code": ["11.01.01", "11.01.02"], "area_km2": [2, 1]})
+    >>> whole = lambda *values: pd.array(values, dtype="Int64")
+    >>> firms = pd.DataFrame({
+    ...     "district_code": ["11.01.01"] * 2, "regency_code": "11.01", "year": whole(2020, 2021),
+    ...     "workers_count": whole(4, None), "workers_male_count": whole(1, None),
+    ...     "workers_female_count": whole(3, None), "source_ids": "register",
+    ...     "status": "register"})
+    >>> table = firm_totals(units, firms, "district_code")
+    >>> table[["firms_count", "workers_count", "firms_without_workers_count", "period"]].values[0]
+    array([2, 4, 1, '2020–2021'], dtype=object)
+    >>> bool(table["firms_count"].isna()[1])
+    True
+    """
+    placed = firms[firms[code].notna()]
+    groups = placed.groupby(code, sort=True)
+    counts = [name for name in placed if str(name).startswith("workers_")]
+    table = pd.DataFrame({"firms_count": groups.size()}).join(groups[counts].sum(min_count=1))
+    stated = groups["workers_count"].count()
+    table["firms_without_workers_count"] = table["firms_count"] - stated
+    table["period"] = groups["year"].apply(_periods)
+    table["source_ids"] = groups["source_ids"].apply(lambda cells: join_ids(cells.unique()))
+    table["status"] = groups["status"].first()
+    table["stated"] = stated
+    table = table.reindex(pd.Index(units[code], name=code)).reset_index()
+    regency = table[code].str[:5]
+    area = units["area_km2"].astype("Float64").reset_index(drop=True)
+    wholes = {
+        "firms": firms.groupby("regency_code").size(),
+        "workers": firms.groupby("regency_code")["workers_count"].sum(min_count=1),
+    }
+    for kind, whole in wholes.items():
+        count = table[f"{kind}_count"].astype("Float64")
+        reference = regency.map(whole).astype("Float64")
+        table[f"{kind}_share_pct"] = (100 * count / reference).where(reference > 0)
+        table[f"{kind}_per_km2"] = count / area
+    workers, stating = table["workers_count"].astype("Float64"), table["stated"].astype("Float64")
+    table["workers_per_firm"] = (workers / stating).where(stating > 0)
+    whole_numbers = ["firms_count", "firms_without_workers_count", *counts]
+    text = [code, "period", "source_ids", "status"]
+    return table.drop(columns="stated").astype(
+        dict.fromkeys(whole_numbers, "Int64") | dict.fromkeys(text, "string")
+    )
+
+
 def comparison(
     facts: pd.DataFrame, clusters: pd.DataFrame, regencies: pd.DataFrame
 ) -> pd.DataFrame:

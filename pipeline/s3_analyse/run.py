@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.contracts.area import load_area
 from pipeline.contracts.provenance import Paths, StageRecord, run_stage
-from pipeline.s3_analyse.aggregate import comparison, totals
+from pipeline.s3_analyse.aggregate import comparison, firm_totals, totals
 from pipeline.s3_analyse.crosstabs import recompute
 from pipeline.s3_analyse.survey import linkages, score_classes
 
@@ -31,6 +31,19 @@ def _work(record: StageRecord, folder: str) -> None:
             len(clusters),
             len(clusters) - unplaced,
             {f"known only to a unit larger than the {unit}": unplaced} if unplaced else {},
+        )
+    firms = record.read("geocode", "firm")
+    for unit in ("village", "district"):
+        code = f"{unit}_code"
+        record.write(f"{unit}_firms", firm_totals(record.read("sources", unit), firms, code))
+        unplaced = int(firms[code].isna().sum())
+        record.count(
+            f"{unit}_firms",
+            len(firms),
+            len(firms) - unplaced,
+            {f"known only to a unit larger than the {unit}, or not at all": unplaced}
+            if unplaced
+            else {},
         )
     regencies = record.read("sources", "regency")
     record.write("comparison", comparison(record.read("sources", "facts"), clusters, regencies))

@@ -116,6 +116,35 @@ def facilities(places: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return table[[*columns, "geometry"]].reset_index(drop=True)
 
 
+def firm_points(firms: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return the firms whose own place is known, ready to be drawn as points.
+
+    A firm known to its village or district alone has no place of its own; it is in the sums.
+
+    Parameters
+    ----------
+    firms : geopandas.GeoDataFrame
+        Placed firms.
+    """
+    columns = [
+        "firm_id",
+        "firm_name",
+        "specialisation",
+        "technique",
+        "workers_count",
+        "village_name",
+        "district_name",
+        "regency_name",
+        "precision",
+        "conflict",
+        "year",
+        "source_ids",
+        "status",
+    ]
+    own = firms["precision"].isin(["gps", "street"]) & firms.geometry.notna()
+    return firms.loc[own, [*columns, "geometry"]].reset_index(drop=True)
+
+
 def samples(crosstabs: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return the sample of a survey by kecamatan and group, one row a cell, totals left out.
 

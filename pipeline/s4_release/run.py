@@ -16,7 +16,15 @@ from pipeline.contracts.provenance import (
     timestamp,
     write_json,
 )
-from pipeline.s4_release.assemble import CENTRES, centres, facilities, samples, unit_table
+from pipeline.contracts.tables import TABLES
+from pipeline.s4_release.assemble import (
+    CENTRES,
+    centres,
+    facilities,
+    firm_points,
+    samples,
+    unit_table,
+)
 
 BUILD = "internal"
 UPSTREAM = ("sources", "geocode", "analyse")
@@ -41,7 +49,11 @@ def run(paths: Paths, name: str) -> bool:
         name,
         f"release/{BUILD}",
         after=UPSTREAM,
-        parameters={"area": area.model_dump(), "timestamp": moment and moment.isoformat()},
+        parameters={
+            "area": area.model_dump(),
+            "edition": paths.edition,
+            "timestamp": moment and moment.isoformat(),
+        },
     )
 
     def work(record: StageRecord) -> None:
@@ -58,10 +70,25 @@ def run(paths: Paths, name: str) -> bool:
         facility = facilities(places)
         record.write("facility", facility)
         record.write("survey_sample", samples(record.read("geocode", "sample")))
+        firms = record.read("geocode", "firm")
+        for unit in ("village", "district"):
+            units, sums = record.read("sources", unit), record.read("analyse", f"{unit}_firms")
+            table = f"register_{unit}"
+            record.write(table, unit_table(units, sums, f"{unit}_code")[TABLES[table].columns])
+        points = firm_points(firms)
+        record.write("firm_point", points)
+        record.count(
+            "firm_point",
+            len(firms),
+            len(points),
+            {"no place of their own": len(firms) - len(points)},
+        )
+        record.write("firm", firms)
         for table in ("crosstab_check", "score_class", "linkage"):
             record.write(table, record.read("analyse", table))
         record.write("comparison", record.read("analyse", "comparison"))
-        for table in _PASSED:
+        passed = (*_PASSED, "demonstration_notes") if paths.edition else _PASSED
+        for table in passed:
             record.write(table, record.read("sources", table))
         upstream = {stage: read_manifest(paths, name, stage) for stage in UPSTREAM}
         about = record.folder / "about.json"
@@ -69,6 +96,7 @@ def run(paths: Paths, name: str) -> bool:
             about,
             {
                 "build": BUILD,
+                "edition": paths.edition,
                 "area": area.model_dump(),
                 "timestamp": moment.isoformat() if moment else None,
                 "environment": environment(),
