@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -160,6 +160,9 @@ class AtlasPlan:
         Version of the code that made the release.
     omitted : tuple of (Text, Text)
         Title of each layer that has nothing to draw here, and why.
+    watermark : Text or None
+        What every product must say of an edition that is not real; titles and captions say it
+        already, so that each legend, popup and layout has it.
     """
 
     area: str
@@ -178,6 +181,7 @@ class AtlasPlan:
     style: Palettes
     version: str = ""
     omitted: tuple[tuple[Text, Text], ...] = ()
+    watermark: Text | None = None
 
     def layer(self, name: str) -> LayerPlan:
         """Return the layer called `name`."""
@@ -661,9 +665,15 @@ def plan_atlas(
     )
     moment = about["timestamp"] and datetime.fromisoformat(about["timestamp"])
     kept = {layer.id for layer in layers}
+    title, footer = Text(**area["title"]), _footer(about, village, crs, moment or None)
+    watermark = t(f"edition.{about['edition']}") if about.get("edition") else None
+    if watermark:
+        layers = [_marked(layer, watermark) for layer in layers]
+        title = t("edition.title", mark=watermark, title=title)
+        footer = t("edition.title", mark=t(f"edition.{about['edition']}.about"), title=footer)
     return AtlasPlan(
         area=area["name"],
-        title=Text(**area["title"]),
+        title=title,
         language=area["language"],
         crs=crs,
         build=about["build"],
@@ -678,11 +688,19 @@ def plan_atlas(
         bounds=_bounds(village),
         focus=_bounds(village[inside]),
         sources=cited,
-        footer=_footer(about, village, crs, moment or None),
+        footer=footer,
         style=catalogue_.palettes,
         version=about["environment"]["version"],
         omitted=tuple(omitted),
+        watermark=watermark,
     )
+
+
+def _marked(layer: LayerPlan, mark: Text) -> LayerPlan:
+    """Say in a layer's title and caption that it is not real."""
+    title = t("edition.layer", mark=mark, title=layer.title)
+    caption = t("edition.title", mark=mark, title=layer.caption)
+    return replace(layer, title=title, caption=caption)
 
 
 def _nothing_to_draw(spec: LayerSpec, frame: gpd.GeoDataFrame) -> Text | None:
