@@ -58,8 +58,9 @@ _SAYS_NO_DISTRICT = frozenset[AddressKind](
     ["columns", "district typo", "no district", "only name", "wrong district", "ambiguous",
      "district only", "outside"]
 )  # fmt: skip
-# Words are made of four of these; their number is a prime, see _words.
-_SYLLABLES = [a + b for a in "bcdghjklmnprstwyz" for b in "aeiou"][:83]
+# Words are made of four of these; their number is a prime, see _words. No y and w: j and u are
+# written for them in old spelling.
+_SYLLABLES = [a + b for a in "bcdfghjklmnprstvz" for b in "aeiou"][:83]
 
 
 class Synthetic(NamedTuple):
@@ -392,7 +393,12 @@ def _first_kinds(
 
 
 def _others(mix: Mix, first: str) -> dict[str, float]:
-    return {name: pct for name, pct in mix.shares_pct.items() if name != first and pct > 0}
+    """Return what may stand beside a first specialisation: none that implies a technique."""
+    return {
+        name: pct
+        for name, pct in mix.shares_pct.items()
+        if name != first and pct > 0 and not vocabulary()[name].techniques
+    }
 
 
 def _second_kinds(

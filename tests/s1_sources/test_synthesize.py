@@ -7,6 +7,7 @@ import io
 import math
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,12 @@ from pipeline.contracts.demonstration import (
 )
 from pipeline.contracts.errors import InputError
 from pipeline.contracts.provenance import PROJECT
-from pipeline.contracts.specialisations import recognise
+from pipeline.contracts.specialisations import recognise, rollup
 from pipeline.s1_sources.approximate import approximate_villages
+from pipeline.s1_sources.boundaries import dissolve
 from pipeline.s1_sources.messy import Addresses
-from pipeline.s1_sources.published import read_area
+from pipeline.s1_sources.published import read_area, villages
+from pipeline.s1_sources.register.read import read_register
 from pipeline.s1_sources.synthesize import (
     HEADERS,
     Synthetic,
@@ -43,6 +46,9 @@ from pipeline.s1_sources.synthesize import (
     synthesize,
     workbook_bytes,
 )
+from pipeline.s2_geocode.duplicates import flag
+from pipeline.s2_geocode.firms import place_firms
+from pipeline.s2_geocode.gazetteer import Gazetteer
 
 AREAS = PROJECT / "areas"
 NAME = "pekalongan"
@@ -488,6 +494,46 @@ def test_notes_tell_every_published_number_and_every_assumption(
     with_polygons = demonstration_notes(settings, tables, has_polygons=True)
     assert "real polygon" in with_polygons[-1].en
     assert all(note.id != note.en for note in demonstration_notes(settings, tables))
+
+
+# Through the chain -------------------------------------------------------------------------------
+
+
+def test_the_chain_reads_it_and_finds_the_true_villages(
+    drawn: Synthetic, settings: Demonstration, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    register, truth = drawn
+    path = tmp_path / "register.xlsx"
+    path.write_bytes(workbook_bytes(register, demonstration_notes(settings, tables)))
+    read = read_register(path, status="synthetic")
+    assert (len(read.firms), len(read.rejected), len(read.problems)) == (1347, 0, 0)
+    firms = read.firms
+    assert set(firms["status"]) == {"synthetic"}
+    assert firms["workers_count"].tolist() == register["Jumlah Tenaga Kerja"].tolist()
+    assert firms["workers_male_count"].tolist() == register["Tenaga Kerja L"].tolist()
+    city = (truth["group"] == "clusters").to_numpy()
+    assert (firms["technique"] == "cap")[city].sum() == 553
+    assert firms["has_point_consent"].sum() == (register["Izin Titik"] == "ya").sum()
+    assert (firms["production_unit"].notna() == register["Produksi"].notna()).all()
+    for narrow, wide in zip(firms["specialisation"], truth["specialisation"], strict=True):
+        assert set(rollup(narrow.split("; "))) == set(rollup(wide.split("; ")))
+
+    village = villages(tables["gazetteer"]).assign(boundary_kind="approximate")
+    cells = list(approximate_villages(tables["gazetteer"], UTM).geometry)
+    units = gpd.GeoDataFrame(village, geometry=cells, crs=UTM)
+    by = ["district_code", "district_name", "regency_code", "regency_name"]
+    districts = dissolve(units, by).to_crs(GEOGRAPHIC)
+    gazetteer = Gazetteer.from_tables(village, tables["old_names"], tables["aliases"])
+    firm = place_firms(firms, gazetteer, units.to_crs(GEOGRAPHIC), districts, UTM)
+    found = firm["village_code"].fillna("").to_numpy(dtype=object)
+    right = found == truth["village_code"].to_numpy(dtype=object)
+    is_open = found == ""
+    told = ~truth["address_kind"].isin(["ambiguous", "district only", "outside"]).to_numpy()
+    assert right[told].mean() >= 0.98
+    assert (~right & ~is_open).mean() <= 0.005
+    # What an address does not tell, no village is made up for.
+    assert is_open[~told].mean() >= 0.95
+    assert flag(firm).firm["duplicate_of"].isna().all()
 
 
 # Another area ------------------------------------------------------------------------------------
