@@ -185,11 +185,17 @@ def utm_zone(text: str) -> str | None:
 
 def angles(cells: Cells) -> tuple[np.ndarray, np.ndarray, list[Issue]]:
     """Return values, the axes that cells name ("" if none), and the faults of a column."""
-    stored = np.zeros(len(cells.text), bool) if cells.numbers is None else ~np.isnan(cells.numbers)
+    known = np.full(len(cells.text), np.nan) if cells.numbers is None else cells.numbers.copy()
+    # Almost all coordinates are plain decimals; the others are looked at one by one.
+    is_plain = pc.fill_null(pc.match_substring_regex(cells.text, r"^[-+]?\d+(?:[.,]\d+)?$"), False)
+    plain = is_plain.to_numpy(zero_copy_only=False) & np.isnan(known)
+    written = pc.replace_substring(cells.text.filter(pa.array(plain)), ",", ".")
+    known[plain] = pc.cast(pc.utf8_ltrim(written, "+"), pa.float64()).to_numpy()
+    is_known = ~np.isnan(known)
     codes, read = each(
-        pc.if_else(pa.array(stored), pa.scalar(None, pa.string()), cells.text), angle
+        pc.if_else(pa.array(is_known), pa.scalar(None, pa.string()), cells.text), angle
     )
-    return _rows(codes, read, cells.numbers, stored)
+    return _rows(codes, read, known, is_known)
 
 
 def _rows(

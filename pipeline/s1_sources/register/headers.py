@@ -40,6 +40,7 @@ class Words(Strict):
     words: tuple[str, ...] = Field(description="Sure words.")
     weak: tuple[str, ...] = Field(default=(), description="Words where no sure one is found.")
     tokens: tuple[str, ...] = Field(default=(), description="Single words that settle the kind.")
+    title: Text | None = Field(default=None, description="Header in the template.")
     guide: Text | None = Field(default=None, description="What to fill in, for the template.")
     example: str | float | int | None = Field(default=None, description="Example of a cell.")
 
@@ -51,6 +52,7 @@ class HeaderWords(Strict):
     personal: dict[str, Words] = Field(description="Columns with personal data.")
     ignored: dict[str, Words] = Field(description="Columns that are known and not needed.")
     abbreviations: dict[str, str] = Field(description="Abbreviation: words; nothing to drop it.")
+    template: dict[str, Text] = Field(description="Words of the template.")
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,9 @@ def _squeeze(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def recognise(texts: Sequence[str], settings: RegisterSettings | None = None) -> list[Header]:
+def recognise(
+    texts: Sequence[str], settings: RegisterSettings | None = None, guess: bool = True
+) -> list[Header]:
     """Say what each column of a header is.
 
     Parameters
@@ -208,6 +212,8 @@ def recognise(texts: Sequence[str], settings: RegisterSettings | None = None) ->
         Headers from left to right, "" where empty; a two-line header is joined by " / ".
     settings : RegisterSettings, optional
         Headers mapped or ignored by the user go before everything.
+    guess : bool
+        Whether headers that are only near a known one are read as it.
 
     Returns
     -------
@@ -240,7 +246,7 @@ def recognise(texts: Sequence[str], settings: RegisterSettings | None = None) ->
             found.append(_sure_header(position, text))
     found = _name_alone(found)
     found = _weak_headers(found)
-    return _near_headers(found)
+    return _near_headers(found) if guess else found
 
 
 def units_in(words: Sequence[str]) -> tuple[str, str, list[str]]:
@@ -372,7 +378,7 @@ class HeaderRows:
 
 def _score(headers: Sequence[Header]) -> float:
     """Return how much a row looks like a header; 0 if it does not."""
-    known = {one.name for one in headers if one.kind == "field" and one.how != "near"}
+    known = {one.name for one in headers if one.kind == "field"}
     if len(known) < 2 or not known & IDENTIFYING:
         return 0.0
     others = sum(one.kind in ("personal", "ignored", "unused") for one in headers)
@@ -453,7 +459,7 @@ def find_header(
                     continue
                 across = {column: end for (top, column), end in spans.items() if top == row}
                 texts = _joined(rows[row], rows[below], across)
-            headers = tuple(recognise(texts, settings))
+            headers = tuple(recognise(texts, settings, guess=False))
             score = _score(headers)
             if fixed is not None and not score:
                 score = 0.01 / lines
@@ -462,7 +468,9 @@ def find_header(
                 best = (score, HeaderRows(row, lines, headers))
     if best is None:
         return None
-    return _lower_line_alone(rows, settings, best)
+    found = _lower_line_alone(rows, settings, best)
+    texts = [one.text for one in found.headers]
+    return replace(found, headers=tuple(recognise(texts, settings)))
 
 
 def _lower_line_alone(
@@ -471,7 +479,7 @@ def _lower_line_alone(
     """Take the lower of two lines alone where it says as much (the upper one is a title)."""
     score, found = best
     if found.lines == 2 and settings.header_row is None and settings.header_rows is None:
-        headers = tuple(recognise(rows[found.row + 1], settings))
+        headers = tuple(recognise(rows[found.row + 1], settings, guess=False))
         if _score(headers) >= score:
             return HeaderRows(found.row + 1, 1, headers)
     return found

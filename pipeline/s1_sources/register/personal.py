@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_SEVERAL = re.compile(r"[/,;&|\n]|\bdan\b|\batau\b|\bor\b")
+_NO_DIGITS = re.compile(r"\D")
+
 
 def phone_numbers(text: str) -> tuple[str, ...]:
     """Return the phone numbers of a cell in one form (62...), for comparing only.
@@ -20,8 +23,9 @@ def phone_numbers(text: str) -> tuple[str, ...]:
     (('628123456789',), (), ())
     """
     found = []
-    for part in re.split(r"[/,;&|\n]|\bdan\b|\batau\b|\bor\b", text):
-        digits = re.sub(r"\D", "", part)
+    parts = _SEVERAL.split(text) if _SEVERAL.search(text) else (text,)
+    for part in parts:
+        digits = part if part.isdecimal() else _NO_DIGITS.sub("", part)
         digits = digits.removeprefix("00")
         local = digits.removeprefix("62") if digits.startswith("62") else digits
         local = local.lstrip("0")
