@@ -6,10 +6,12 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.contracts.errors import AtlasError
-from pipeline.contracts.provenance import PROJECT, Paths
+from pipeline.contracts.errors import AtlasError, Fault, InputError
+from pipeline.contracts.provenance import DEMONSTRATION, PROJECT, Paths
+from pipeline.contracts.text import LANGUAGES
 
 COMMANDS = {
     "maps": "everything, from published tables to maps, figures, tables and report",
@@ -23,6 +25,9 @@ COMMANDS = {
     "figures": "only the figures",
     "tables": "only the tables",
     "report": "only the report",
+    "check": "read a firm register and list every fault in it, nothing else",
+    "template": "write an empty, documented register (xlsx) to fill in",
+    "synthesize": "only the invented demonstration register of an area",
     "boundaries": "fetch the pinned village boundaries into the cache",
     "seal": "write the hashes of an area's tables into its sources.csv",
     "areas": "list the study areas",
@@ -41,6 +46,26 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
+        if name == "geocode":
+            sub.add_argument(
+                "files", nargs="*", type=Path, metavar="IN OUT",
+                help="any table with addresses, and the file to write; without them stage 2 runs",
+            )  # fmt: skip
+            sub.add_argument("--column", default="raw_address", help="column of the addresses")
+            sub.add_argument("--district-column", help="column of the kecamatan, if there is one")
+            sub.add_argument("--regency-column", help="column of the regency, if there is one")
+        if name == "template":
+            sub.add_argument("out", type=Path, nargs="?", default=Path("register_template.xlsx"))
+            sub.add_argument("--language", choices=LANGUAGES, default="id")
+        sub.add_argument(
+            "--register", metavar="FILE",
+            help="firm register: xlsx, ods, csv, gpkg, geojson, shp; FILE#SHEET names a sheet",
+        )  # fmt: skip
+        sub.add_argument(
+            "--online", action="store_true",
+            help="ask a Nominatim server about firms that are still open (off by default)",
+        )  # fmt: skip
+        sub.add_argument("--nominatim", metavar="URL", help="another Nominatim server")
         if name == "new-area":
             sub.add_argument("--name", dest="area", default="", help="name of the new folder")
             sub.add_argument(
@@ -73,6 +98,7 @@ class Runner:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.area: str = arguments.area
         self.boundaries: str | None = arguments.boundaries or None
+        self.register = Path(arguments.register) if arguments.register else None
         self.paths = Paths(
             arguments.areas_folder, arguments.layers_folder, arguments.outputs_folder
         )
@@ -90,7 +116,10 @@ class Runner:
         from pipeline.contracts.provenance import read_manifest, read_table
         from pipeline.s1_sources.run import run
 
-        self.step("sources", lambda: run(self.paths, self.area, self.boundaries))
+        self.step(
+            "sources",
+            lambda: run(self.paths, self.area, self.boundaries, self.register, say=print),
+        )
         for note in read_manifest(self.paths, self.area, "sources")["notes"]:
             print(f"  {note}")
         found = read_table(self.paths, self.area, "sources", "contradictions")
@@ -103,10 +132,77 @@ class Runner:
             )
 
     def geocode(self) -> None:
-        """Run stage 2."""
-        from pipeline.s2_geocode.run import run
+        """Run stage 2, or geocode the addresses of any table."""
+        from pipeline.s2_geocode.online import Settings
+        from pipeline.s2_geocode.run import geocode_table, run
 
-        self.step("geocode", lambda: run(self.paths, self.area))
+        files = getattr(self.arguments, "files", None)
+        if not files:
+            ask = None
+            if self.arguments.online:
+                url = self.arguments.nominatim
+                ask = Settings(url=url) if url else Settings()
+            self.step("geocode", lambda: run(self.paths, self.area, self.known_register(), ask))
+            return
+        if len(files) != 2:
+            raise InputError(Fault("geocode", "two files, IN and OUT", f"{len(files)}"))
+        in_path, out_path = files
+        done = geocode_table(
+            self.paths,
+            self.area,
+            in_path,
+            out_path,
+            self.arguments.column,
+            self.arguments.district_column,
+            self.arguments.regency_column,
+            say=lambda text: print(text, file=sys.stderr, flush=True),
+        )
+        counts = ", ".join(f"{count:,} {name}" for name, count in done.by_precision.items())
+        print(f"{done.rows:,} rows in and out ({counts}), {done.seconds:.1f} s: {out_path}")
+        for old, new in done.renamed.items():
+            print(f"  column {old!r} of the input is now {new!r}")
+
+    def known_register(self) -> Path | None:
+        """Return the register stage 1 is to read or has invented."""
+        if self.paths.edition == DEMONSTRATION:
+            from pipeline.s1_sources.run import demonstration_register
+
+            return demonstration_register(self.paths, self.area)
+        return self.register
+
+    def check(self) -> None:
+        """List every fault of a register; exit code 2 if one of them is an error."""
+        from pipeline.contracts.area import load_area
+        from pipeline.contracts.provenance import write_text
+        from pipeline.s1_sources.register.problems import problems_csv
+        from pipeline.s1_sources.register.read import check_register
+        from pipeline.s1_sources.run import PROBLEMS_FILE
+
+        if self.register is None:
+            raise InputError(Fault("check", "a register: --register FILE", "none"))
+        area = load_area(self.paths.areas, self.area)
+        lines, problems, has_errors = check_register(self.register, assumed_crs=area.crs)
+        path = self.paths.product(self.area) / PROBLEMS_FILE
+        write_text(path, problems_csv(problems))
+        print("\n".join([*lines, f"written to {path}"]))
+        if has_errors:
+            raise SystemExit(2)
+
+    def template(self) -> None:
+        """Write the empty register."""
+        from pipeline.contracts.provenance import write_bytes
+        from pipeline.s1_sources.register.template import template_bytes
+
+        out: Path = self.arguments.out
+        if out.exists():
+            raise InputError(Fault(str(out), "a file that does not exist yet", "a file"))
+        write_bytes(out, template_bytes(self.arguments.language))
+        print(f"written to {out}")
+
+    def synthesize(self) -> None:
+        """Run stage 1 of the demonstration: invent the register and read it."""
+        self.paths = replace(self.paths, edition=DEMONSTRATION)
+        self.sources()
 
     def analyse(self) -> None:
         """Run stage 3."""
@@ -141,16 +237,28 @@ class Runner:
         load_layers(self.paths.layers)  # a fault in a layer file shows before the first stage
         if self.boundaries is None:
             self.try_boundaries_once()
-        self.sources()
-        self.geocode()
-        self.analyse()
-        self.release()
-        self.render()
+        self.run_all()
+        from pipeline.contracts.demonstration import FILE
+
+        if self.register is None and (self.paths.areas / self.area / FILE).is_file():
+            print("demonstration, from an invented register:")
+            published = self.paths
+            self.paths = replace(published, edition=DEMONSTRATION)
+            self.run_all()
+            self.paths = published
         from pipeline.s5_render.index import write_index
         from pipeline.s5_render.run import summary
 
         write_index(self.paths)
         print("\n".join(summary(self.paths, self.area)))
+
+    def run_all(self) -> None:
+        """Run the five stages."""
+        self.sources()
+        self.geocode()
+        self.analyse()
+        self.release()
+        self.render()
 
     def try_boundaries_once(self) -> None:
         """Fetch boundaries if that was not tried before for this area."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def run(
     name: str,
     boundaries_named: str | None = None,
     register_file: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> bool:
     """Run the stage unless its result stands; return whether it ran.
 
@@ -76,7 +78,9 @@ def run(
     boundaries_named : str, optional
         Boundary files, or ``approximate``; see :func:`choose_boundaries`.
     register_file : Path, optional
-        A firm register.
+        A firm register; ``file.xlsx#Sheet`` names a sheet.
+    say : callable
+        Told what was understood of the register before anything is made of it.
 
     Raises
     ------
@@ -104,8 +108,11 @@ def run(
         load_demonstration(paths.areas, name)  # the file is missing, or has faults
         inputs[DEMONSTRATION_FILE] = sha256(folder / DEMONSTRATION_FILE)
     elif register_file:
-        named = [register_file, settings_file(register_file)]
-        inputs |= {f"register/{one.name}": sha256(one) for one in named if one and one.is_file()}
+        from pipeline.s1_sources.register.read import split_name
+
+        path = split_name(register_file)[0]
+        read = [path, settings_file(path)]
+        inputs |= {f"register/{one.name}": sha256(one) for one in read if one and one.is_file()}
     register_name = "register.xlsx" if is_invented else register_file and register_file.name
     record = StageRecord(
         paths,
@@ -130,18 +137,15 @@ def run(
         village = _with_polygons(record, area, gazetteer, files, crs)
         _write_units(record, village)
         record.write("neighbours", tables["neighbours"])
-        read = None
+        named, status = register_file, "register"
         if is_invented:
-            path = demonstration_register(paths, name)
-            tables = _invent(record, path, area, tables, village, crs)
-            read = _read_register(record, path)
-        elif register_file:
-            read = _read_register(record, register_file)
-        if read is not None:
-            status = "synthetic" if is_invented else "register"
-            read["status"] = pd.Series(status, index=read.index, dtype="string")
-            tables["sources"] = _with_source(tables["sources"], str(register_name), status)
-        record.write("register", read if read is not None else empty("register"))
+            named, status = demonstration_register(paths, name), "synthetic"
+            tables = _invent(record, named, area, tables, village, crs)
+        firms = empty("register")
+        if named:
+            firms = _read_register(record, named, area.crs, status, say)
+            tables["sources"] = _with_source(tables["sources"], named.name, status)
+        record.write("register", firms)
         for key in ("sources", "gazetteer", "old_names", "aliases", *AREA_TABLES):
             record.write(key, tables[key])
             record.count(key, len(tables[key]), len(tables[key]))
@@ -193,27 +197,32 @@ def _invent(
         {f"text_{language}": [one[language] for one in notes] for language in LANGUAGES},
         dtype="string",
     )
-    lines.insert(0, "list_order", pd.array(range(1, len(notes) + 1), dtype="Int64"))
+    lines.insert(0, "list_order", pd.Series(range(1, len(notes) + 1), dtype="Int64"))
     record.write("demonstration_notes", lines)
     kept = {key: frame for key, frame in tables.items() if key not in AREA_TABLES}
     return kept | {key: empty(key) for key in AREA_TABLES}
 
 
-def _read_register(record: StageRecord, path: Path) -> pd.DataFrame:
+def _read_register(
+    record: StageRecord, named: Path, crs: str, status: str, say: Callable[[str], None]
+) -> pd.DataFrame:
     """Read a register, keep what was found out about it, and refuse it if it has errors."""
-    from pipeline.s1_sources.register.read import read_register
+    from pipeline.s1_sources.register.problems import problems_csv
+    from pipeline.s1_sources.register.read import read_register, register_lines
 
-    register = read_register(path)
-    record.paths.product(record.area).mkdir(parents=True, exist_ok=True)
-    write_text(record.paths.product(record.area) / PROBLEMS_FILE, register.problems_csv())
-    register.require_no_errors()
+    register = read_register(named, assumed_crs=crs, status=status)
+    say("\n".join(register_lines(register)))
+    folder = record.paths.product(record.area)
+    write_text(folder / PROBLEMS_FILE, problems_csv(register.problems))
+    register.require_sound()
     record.write("register_rejected", register.rejected)
-    dropped = register.rejected["reason"].value_counts().sort_index()
-    rows = len(register.firms) + len(register.rejected)
-    record.count(
-        "register", rows, len(register.firms), {str(k): int(v) for k, v in dropped.items()}
-    )
-    record.notes += register.notes()
+    reasons = register.rejected["reason"].value_counts().sort_index()
+    dropped = {str(reason): int(count) for reason, count in reasons.items()}
+    record.count("register", register.rows, len(register.firms), dropped)
+    record.notes += [
+        f"register: {one['column']}: {one['what']} ({one['rows']} rows)"
+        for one in register.conversions
+    ]
     return register.firms
 
 
