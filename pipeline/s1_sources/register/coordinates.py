@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 import pyproj
 
-from pipeline.s1_sources.register.files import Cells
+from pipeline.s1_sources.register.grid import Cells
 from pipeline.s1_sources.register.values import NOTHING, Issue, each, rows_by_code, spread
 
 LONGITUDES = (94.0, 142.0)

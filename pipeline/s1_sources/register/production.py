@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.s1_sources.register.files import Cells
+from pipeline.s1_sources.register.grid import Cells
 from pipeline.s1_sources.register.headers import LINKS, PERIODS, UNITS
 from pipeline.s1_sources.register.values import (
     NOTHING,

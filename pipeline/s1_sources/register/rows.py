@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.s1_sources.register.files import Grid
+from pipeline.s1_sources.register.grid import Grid
 from pipeline.s1_sources.register.headers import IDENTIFYING, Header, HeaderRows
 
 EMPTY = "empty row"

@@ -100,7 +100,7 @@ def _write_register(book: Any, sheet: Any, language: Language, ranges: dict[str,
         kept = as_text if name in ("firm_id", "phone") else None
         sheet.set_column(column, column, _WIDE.get(name, 16), kept)
         if name in ranges:
-            rule = {"validate": "list", "source": ranges[name]}
+            rule: dict[str, Any] = {"validate": "list", "source": ranges[name]}
             if name in _SEVERAL:
                 rule |= {"error_type": "information", "input_message": several}
         elif name in _COUNTS:

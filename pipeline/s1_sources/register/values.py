@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.s1_sources.register.files import Cells
+from pipeline.s1_sources.register.grid import Cells
 
 T = TypeVar("T")
 
