@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 AREA ?= pekalongan
 BOUNDARIES ?=
+REGISTER ?=
+ONLINE ?=
 PYTHON ?= python3
 
 VENV := .venv
@@ -22,16 +24,24 @@ AREA_FILES := $(wildcard areas/$(AREA)/*.* areas/$(AREA)/tables/*.csv)
 LAYER_FILES := $(wildcard layers/*.yaml layers/charts/*.yaml)
 comma := ,
 BOUNDARY_FILES := $(foreach file,$(subst $(comma), ,$(BOUNDARIES)),$(wildcard $(firstword $(subst \#, ,$(file)))))
-OPTIONS := --area $(AREA) $(if $(BOUNDARIES),--boundaries '$(BOUNDARIES)')
+OPTIONS := --area $(AREA) $(if $(BOUNDARIES),--boundaries '$(BOUNDARIES)') $(if $(REGISTER),--register '$(REGISTER)')
+ASK := $(if $(ONLINE),--online)
 
 ##@ Analyst: from data to maps
 .PHONY: maps
-maps: $(OUT)/manifest.json ## everything for one AREA (default pekalongan); BOUNDARIES=file for your own polygons
+maps: $(OUT)/manifest.json ## everything for one AREA (default pekalongan); BOUNDARIES=file, REGISTER=file for your own
 
 .PHONY: all-areas
 all-areas: ## maps of every study area, and outputs/index.html that links them
 	@for area in $(AREAS); do $(MAKE) --no-print-directory maps AREA=$$area || exit $$?; done
 	$(RUN) index
+
+.PHONY: check template
+check: $(VENV)/.ready-run | known-area ## read REGISTER=file and list every fault in it, nothing else
+	$(RUN) check $(OPTIONS)
+
+template: $(VENV)/.ready-run ## an empty, documented register: register_template.xlsx
+	$(RUN) template register_template.xlsx
 
 .PHONY: sources geocode analyse release render
 sources: $(STAGES)/sources/manifest.json ## stage 1: read and check published tables and boundaries
@@ -116,10 +126,11 @@ $(VENV)/.ready-dev: requirements-dev.lock requirements.lock | $(PY)
 known-area:
 	@test -f 'areas/$(AREA)/area.yaml' || { echo "error: AREA=$(AREA): expected one of: $(AREAS); found no such folder in areas/" >&2; exit 2; }
 
-# Its content changes only when BOUNDARIES= does, so another file means another run.
-$(OUT)/.boundaries: FORCE | known-area
+# Its content changes only when an option does, so another file means another run.
+named = printf '%s\n' '$(BOUNDARIES)' '$(REGISTER)' '$(ONLINE)'
+$(OUT)/.options: FORCE | known-area
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(BOUNDARIES)' | cmp -s - $@ || printf '%s\n' '$(BOUNDARIES)' > $@
+	@$(named) | cmp -s - $@ || $(named) > $@
 .PHONY: FORCE
 FORCE:
 
@@ -127,15 +138,17 @@ FORCE:
 $(OUT)/.boundaries-tried: | $(VENV)/.ready-run known-area
 	$(if $(BOUNDARIES),@mkdir -p $(@D) && touch $@,$(RUN) boundaries --area $(AREA) --try --timeout 5)
 
-INPUTS := $(AREA_FILES) $(BOUNDARY_FILES) $(OUT)/.boundaries $(OUT)/.boundaries-tried
+# Beside a register lie its settings and decisions, in outputs/ a review somebody may have filled in:
+# the pipeline knows what is stale, so with a register it is always asked.
+INPUTS := $(if $(REGISTER),FORCE) $(AREA_FILES) $(BOUNDARY_FILES) $(OUT)/.options $(OUT)/.boundaries-tried
 
 $(OUT)/manifest.json: $(INPUTS) $(LAYER_FILES) $(call code,) | $(VENV)/.ready-run known-area
-	$(RUN) maps $(OPTIONS)
+	$(RUN) maps $(OPTIONS) $(ASK)
 
 $(STAGES)/sources/manifest.json: $(INPUTS) $(call code,s1_sources) | $(VENV)/.ready-run known-area
 	$(RUN) sources $(OPTIONS)
 $(STAGES)/geocode/manifest.json: $(STAGES)/sources/manifest.json $(call code,s2_geocode)
-	$(RUN) geocode --area $(AREA)
+	$(RUN) geocode $(OPTIONS) $(ASK)
 $(STAGES)/analyse/manifest.json: $(STAGES)/geocode/manifest.json $(call code,s3_analyse)
 	$(RUN) analyse --area $(AREA)
 $(STAGES)/release/internal/manifest.json: $(STAGES)/analyse/manifest.json $(call code,s4_release)
