@@ -274,10 +274,9 @@ def read_strata(strata: Any, n: int, name: str = "strata") -> Ints:
 
 
 @lazily
-def _shuffle(codes, order, starts, seeds, out):  # type: ignore[no-untyped-def]
+def _shuffle(codes, order, starts, seeds, row, out):  # type: ignore[no-untyped-def]
     """Fisher-Yates within strata, one SplitMix64 stream a labelling (Steele et al. 2014)."""
     n = codes.size
-    row = np.empty_like(codes)
     gamma = np.uint64(0x9E3779B97F4A7C15)
     low = np.uint64(0xFFFFFFFF)
     for r in range(seeds.size):
@@ -332,7 +331,8 @@ class Labellings:
             out[0] = self.codes
         seeds = self.seeds[begin + skip - 1 : end - 1]
         if seeds.size:
-            _shuffle(self.codes, self.order, self.starts, seeds, out[skip:])
+            row = np.empty_like(self.codes)
+            _shuffle(self.codes, self.order, self.starts, seeds, row, out[skip:])
         return out
 
     def blocks(self, size: int) -> Iterator[tuple[int, int]]:

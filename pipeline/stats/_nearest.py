@@ -18,7 +18,6 @@ from pipeline.stats.inference import (
     require_points,
     stream,
 )
-from pipeline.stats.weights import nearest_distance
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,9 @@ def _kaplan_meier_mean(distance: Floats, edge: Floats) -> float:
 
 
 def _index(xy: Floats, window: Window, correction: str) -> tuple[float, float, Floats]:
-    distance = nearest_distance(xy, 1)
+    from scipy.spatial import cKDTree  # slow to import
+
+    distance = cKDTree(xy).query(xy, k=2)[0][:, 1]
     n = len(xy)
     expected = 0.5 * np.sqrt(window.area / n)
     if correction == "donnelly":

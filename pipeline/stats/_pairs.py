@@ -333,7 +333,8 @@ def _bits(events: Events, block: NDArray[Any], left: Bools, right: Bools) -> Flo
         offsets = np.concatenate([[0], np.cumsum(sets.sum(axis=1))])
         # The last row stays empty: it fills up the last block of eight links
         out = np.zeros((n + 1, sets.shape[1], _WORDS), dtype=np.uint64)
-        _planes(block, offsets, np.nonzero(sets)[1], out)
+        # One memory layout for any number of labels: another one would be compiled anew
+        _planes(block, offsets, np.ascontiguousarray(np.nonzero(sets)[1]), out)
         return out
 
     first = planes(left)

@@ -497,8 +497,11 @@ def _neighbours(xy: Floats, k: int) -> tuple[Ints, Floats]:
     if n <= _FEW_UNITS:
         table = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
         np.fill_diagonal(table, np.inf)
-        nearest = np.argsort(table, axis=1, kind="stable")[:, : min(k + 1, n - 1)]
-        return nearest, np.take_along_axis(table, nearest, axis=1)
+        asked = min(k + 1, n - 1)
+        others = np.argpartition(table, asked - 1, axis=1)[:, :asked]
+        apart = np.take_along_axis(table, others, axis=1)
+        order = np.argsort(apart, axis=1, kind="stable")
+        return np.take_along_axis(others, order, axis=1), np.take_along_axis(apart, order, axis=1)
     from scipy.spatial import cKDTree
 
     order = _snake(xy) if n > 5_000 else np.arange(n)
