@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,15 +76,13 @@ def toy_gazetteer() -> Gazetteer:
     return Gazetteer.from_tables(toy_names(), read("old_names"), aliases)
 
 
-def hand_over(paths: Paths, table: pd.DataFrame, path: Path) -> None:
+def hand_over(paths: Paths, table: pd.DataFrame, path: Path | None) -> None:
     """Put a register into the result of stage 1, as if it had read it from `path`."""
-    import json
-
     folder = paths.stage("toy", "sources")
     file = folder / "register.parquet"
     table.to_parquet(file, index=False)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["recipe"]["parameters"]["register"] = str(path)
+    manifest["recipe"]["parameters"]["register"] = path.name if path else None
     manifest["outputs"][file.name] = sha256(file)
     write_json(folder / "manifest.json", manifest)
 
