@@ -198,6 +198,7 @@ def _what(error: GeopyError) -> str:
         "GeocoderRateLimited": "too many requests",
         "GeocoderParseError": "an answer that is no JSON",
         "GeocoderUnavailable": "the server cannot be reached",
+        "GeocoderServiceError": "the server failed or cannot be reached",
     }.get(type(error).__name__, f"the server failed ({type(error).__name__})")
 
 
