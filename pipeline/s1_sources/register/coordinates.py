@@ -27,10 +27,16 @@ LEAST_EASTING, MOST_EASTING = 1e5, 9e5
 
 
 _MARKS = re.compile(r"[°ºd˚]|['′’‘`]{1,2}|[\"″”“]")
-_SOUTH = re.compile(r"\b(?:ls|lintang selatan|south|s)\b")
-_NORTH = re.compile(r"\b(?:lu|lintang utara|north|n|u)\b")
-_EAST = re.compile(r"\b(?:bt|bujur timur|east|e|t)\b")
-_WEST = re.compile(r"\b(?:bb|bujur barat|west|w|b)\b")
+_HEMISPHERES = tuple(
+    # Only before or behind the figures: a letter among them is something else.
+    (axis, sign, re.compile(rf"^(?:{words})\b[\s:.]*|\s*\b(?:{words})\.?$"))
+    for axis, sign, words in (
+        ("latitude", -1, "ls|lintang selatan|south|s"),
+        ("latitude", 1, "lu|lintang utara|north|n|u"),
+        ("longitude", 1, "bt|bujur timur|east|e|t"),
+        ("longitude", -1, "bb|bujur barat|west|w|b"),
+    )
+)
 _LOST_POINTS = re.compile(r"[-−]?\d{1,3}([.,])\d{3}\1\d{3}(?:\1\d+)?")
 _ZONE = re.compile(r"\b(?:utm|zona|zone)\D{0,8}(\d{2})\s*([nsml]|selatan|utara)?\b", re.IGNORECASE)
 
@@ -86,12 +92,7 @@ def angle(text: str) -> Angle:
 def _hemisphere(body: str) -> tuple[str, int, str]:
     """Take the word for the hemisphere out of a coordinate: axis, sign, the rest."""
     spaced = re.sub(r"(?<=[\d\"'″′”’°.])(?=[a-z])|(?<=[a-z])(?=[\d-])", " ", body)
-    for axis, sign, pattern in (
-        ("latitude", -1, _SOUTH),
-        ("latitude", 1, _NORTH),
-        ("longitude", 1, _EAST),
-        ("longitude", -1, _WEST),
-    ):
+    for axis, sign, pattern in _HEMISPHERES:
         if pattern.search(spaced):
             rest = pattern.sub(" ", spaced).strip()
             # "-6.9 LS" says south twice and means it once.
@@ -133,7 +134,7 @@ def pair(text: str) -> tuple[Angle, Angle]:
 def _halves(text: str) -> tuple[str, str] | None:
     """Part a pair of coordinates: at a sign between them, or after the first hemisphere."""
     for pattern in (
-        r"\s*[;|]\s*",
+        r"\s*[;|/]\s*",
         r",\s+",
         r",",
         r"(?<=[SNsnULu])\s+(?=\d)",

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from pydantic import Field
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import DamerauLevenshtein
 
 from pipeline.contracts.model import Strict, load_model
 from pipeline.contracts.register import RegisterSettings
@@ -346,7 +346,7 @@ def _near(text: str) -> tuple[str, str] | None:
         return None
     hits: dict[tuple[str, str], float] = {}
     for words, meaning in _spelled().items():
-        likeness = Levenshtein.normalized_similarity(words, text, score_cutoff=NEAR)
+        likeness = DamerauLevenshtein.normalized_similarity(words, text, score_cutoff=NEAR)
         if likeness:
             hits[meaning] = max(likeness, hits.get(meaning, 0.0))
     return next(iter(hits)) if len(hits) == 1 else None

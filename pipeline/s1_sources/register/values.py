@@ -96,11 +96,11 @@ def spread(codes: np.ndarray, values: Sequence[Any], empty: Any = "") -> np.ndar
     return table[codes]
 
 
-_GROUP = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
-_GROUPS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})+")
-_FULL = re.compile(r"[1-9]\d{0,2}(?:([.,])\d{3})+(?!\1)[.,]\d+")
-_SPACED = re.compile(r"[1-9]\d{0,2}(?:[ \u00a0\u202f']\d{3})+")
-_DECIMAL = re.compile(r"\d+([.,])\d+")
+_GROUP = re.compile(r"[1-9]\d{0,2}([.,])\d{3}", re.ASCII)
+_GROUPS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})+", re.ASCII)
+_FULL = re.compile(r"[1-9]\d{0,2}(?:([.,])\d{3})+(?!\1)[.,]\d+", re.ASCII)
+_SPACED = re.compile(r"[1-9]\d{0,2}(?:[ \u00a0\u202f']\d{3})+", re.ASCII)
+_DECIMAL = re.compile(r"\d+([.,])\d+", re.ASCII)
 _WORDS = re.compile(r"\s*(?:orang|org|pekerja|karyawan|unit|persons?|workers?)\.?$", re.IGNORECASE)
 
 
@@ -116,7 +116,7 @@ def _form(text: str) -> _Form:
     body = text.removeprefix("+")
     sign = "-" if body.startswith(("-", "−")) else ""
     body = body.lstrip("-−").strip()
-    if re.fullmatch(r"\d+", body):
+    if re.fullmatch(r"[0-9]+", body):
         return _Form("long" if len(body) > 3 else "plain", "", sign + body)
     if _SPACED.fullmatch(body):
         return _Form("plain", "", sign + re.sub(r"\D", "", body))
