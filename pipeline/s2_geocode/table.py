@@ -289,16 +289,27 @@ def _open_csv(path: Path, stack: ExitStack) -> _Source:
 
 def _open_workbook(path: Path) -> _Source:
     for rows in files.read_sheets(path).values():
-        first = next((at for at, row in enumerate(rows) if any(map(files.cell_text, row))), None)
+        first = next((at for at, row in enumerate(rows) if not _is_blank(row)), None)
         if first is None:
             continue
         header = [files.cell_text(cell).strip() for cell in rows[first]]
         body = rows[first + 1 :]
-        while body and not any(map(files.cell_text, body[-1])):
+        while body and _is_blank(body[-1]):
             body.pop()
         cells = [[None if cell == "" else cell for cell in row] for row in body]
+        # A workbook knows one kind of number.
+        cells = [[_whole(cell) for cell in row] for row in cells]
         return _Source(header, iter(cells), str(path), kinds=_kinds(cells, len(header)))
     raise InputError(Fault(str(path), "a sheet with a header and rows", "only empty sheets"))
+
+
+def _is_blank(row: Sequence[Any]) -> bool:
+    return not any(files.cell_text(cell).strip() for cell in row)
+
+
+def _whole(cell: Any) -> Any:
+    is_whole = isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53
+    return int(cell) if is_whole else cell
 
 
 def _open_frame(path: Path) -> _Source:
