@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.s5_render.plan import AtlasPlan
 
 AREAS = Path(__file__).parent / "areas"
+TOY_REGISTER = Path(__file__).parent / "registers" / "toy.csv"
 
 # The same examples in every run, no time limit on a busy machine, no files in the checkout.
 os.environ.setdefault(
@@ -26,15 +27,17 @@ settings.register_profile("atlas", derandomize=True, deadline=None, database=Non
 settings.load_profile("atlas")
 
 
-def _run_stages(paths: Paths, area: str, boundaries: str | None = None) -> list[bool]:
+def _run_stages(
+    paths: Paths, area: str, boundaries: str | None = None, register: Path | None = None
+) -> list[bool]:
     import pipeline.s1_sources.run
     import pipeline.s2_geocode.run
     import pipeline.s3_analyse.run
     import pipeline.s4_release.run
 
     return [
-        pipeline.s1_sources.run.run(paths, area, boundaries),
-        pipeline.s2_geocode.run.run(paths, area),
+        pipeline.s1_sources.run.run(paths, area, boundaries, register),
+        pipeline.s2_geocode.run.run(paths, area, register),
         pipeline.s3_analyse.run.run(paths, area),
         pipeline.s4_release.run.run(paths, area),
     ]
@@ -60,7 +63,7 @@ def toy_release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, str]:
     paths = Paths(
         areas=AREAS, layers=PROJECT / "layers", outputs=tmp_path_factory.mktemp("outputs")
     )
-    _run_stages(paths, "toy")
+    _run_stages(paths, "toy", register=TOY_REGISTER)
     return paths, "toy"
 
 

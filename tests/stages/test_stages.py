@@ -31,6 +31,7 @@ from pipeline.contracts.provenance import (
 from pipeline.contracts.tables import DTYPES, TABLES
 
 HERE = Path(__file__).parent
+REGISTER = HERE.parent / "registers" / "toy.csv"
 UPSTREAM = {
     "sources": (),
     "geocode": ("sources",),
@@ -38,15 +39,28 @@ UPSTREAM = {
     "release": ("sources", "geocode", "analyse"),
 }
 COMPARED = {
-    "sources": {"village": "village", "district": "district", "regency": "regency"},
-    "geocode": {"cluster": "cluster", "place": "place"},
+    "sources": {
+        "village": "village",
+        "district": "district",
+        "regency": "regency",
+        "register": "register",
+    },
+    "geocode": {"cluster": "cluster", "place": "place", "firm": "firm"},
     "analyse": {
         "village_total": "village_total",
         "district_total": "district_total",
         "regency_total": "regency_total",
         "comparison": "comparison",
+        "village_firms": "village_firms",
+        "district_firms": "district_firms",
     },
-    "release": {"centre": "centre", "facility": "facility", "district": "released_district"},
+    "release": {
+        "centre": "centre",
+        "facility": "facility",
+        "district": "released_district",
+        "firm_point": "firm_point",
+        "register_district": "register_district",
+    },
 }
 """Tables compared cell by cell, with the name of their schema."""
 
@@ -60,7 +74,8 @@ def read(path: Path, schema: str) -> pd.DataFrame:
         if kind == "geometry":
             shapes = [None if pd.isna(text) else shapely.from_wkt(text) for text in raw[column]]
             return gpd.GeoDataFrame(frame, geometry=shapes, crs="EPSG:4326")
-        frame[column] = raw[column] if kind == "text" else raw[column].astype(DTYPES[kind])
+        cells = raw[column].map({"True": True, "False": False}) if kind == "flag" else raw[column]
+        frame[column] = cells if kind == "text" else cells.astype(DTYPES[kind])
     return frame
 
 
@@ -91,7 +106,8 @@ def hand_over(record: StageRecord, name: str) -> None:
 def prepare(paths: Paths, stage: str) -> None:
     """Hand over what the earlier stages would."""
     for upstream in UPSTREAM[stage]:
-        record = StageRecord(paths, "toy", upstream)
+        # The tables may come from a register; no file of it is named, so there are no decisions.
+        record = StageRecord(paths, "toy", upstream, parameters={"register": None})
         folder = HERE / stage / "data" / upstream
         for name in TABLES:
             if name.startswith("released_") or (upstream != "sources" and name in COMMITTED):
@@ -125,7 +141,8 @@ def test_stage(stage: str, tmp_path: Path) -> None:
     run = importlib.import_module(f"pipeline.s{number}_{stage}.run").run
     paths = Paths(areas=HERE.parent / "areas", layers=PROJECT / "layers", outputs=tmp_path)
     prepare(paths, stage)
-    assert run(paths, "toy")
+    register = {"register_file": REGISTER} if stage == "sources" else {}
+    assert run(paths, "toy", **register)
     folder = "release/internal" if stage == "release" else stage
     names = sorted(
         Path(name).stem
