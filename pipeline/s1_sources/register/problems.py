@@ -35,9 +35,10 @@ class Problems:
         hint: str = "",
         severity: str = "error",
     ) -> None:
-        """Add one fault; `value` is shortened, and personal numbers in it are taken out."""
+        """Add one fault; personal numbers are taken out of what it quotes."""
         shown = None if value is None else shorten(without_personal(value)[0])
-        self._rows.append((self.file, self.sheet, row, column, shown, expected, severity, hint))
+        told = without_personal(hint)[0]
+        self._rows.append((self.file, self.sheet, row, column, shown, expected, severity, told))
 
     def add_faults(self, faults: Iterable[Fault]) -> None:
         """Add the faults of an :class:`InputError`."""
