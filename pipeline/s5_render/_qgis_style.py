@@ -144,6 +144,8 @@ def _rule(layer: LayerPlan, key: str, label: str, symbol: str | None) -> Element
 def _proportional(name: str, plan: AtlasPlan, layer: LayerPlan, item: ClassPlan) -> Element:
     """Return a circle whose area is proportional to the value, a ring where there is none."""
     static_mm = layer.missing_mm or 2.0
+    if item.is_hollow:
+        return circle(name, static_mm, None, item.colour, 0.5)
     if layer.value is None or not layer.max_value or layer.max_mm is None:
         return circle(name, static_mm, item.colour, plan.style.paper)
     value = column(layer.value)

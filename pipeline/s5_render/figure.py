@@ -634,7 +634,7 @@ class Drawer:
             width = _LINES["focus" if layer.table == "district" else layer.table]
             page.sheet.plot([x - 3, x + 3], [y, y], lw=width, color=one.colour, gid=gid)
         else:
-            is_known = not one.is_missing
+            is_known = not (one.is_missing or one.is_hollow)
             look = self._symbol_look(one.colour, is_known)
             page.sheet.add_patch(
                 Circle(

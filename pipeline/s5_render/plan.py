@@ -44,7 +44,8 @@ class ClassPlan:
 
     ``lower`` and ``upper`` are the limits of a numeric class, ``lower < value <= upper`` (the
     first class includes its lower limit); ``category`` is the value of a class of categories;
-    both are None for the class of missing values. ``count`` is the number of features.
+    both are None for the class of missing values. ``count`` is the number of features;
+    ``is_hollow`` says that none of its symbols has a value, so that all are rings.
     """
 
     key: str
@@ -55,6 +56,7 @@ class ClassPlan:
     upper: float | None = None
     category: str | None = None
     is_missing: bool = False
+    is_hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -423,6 +425,8 @@ def plan_layer(
             )
     hollow = None
     if spec.geometry == "symbols" and spec.missing is not None and has_no_value.any():
+        filled = set(class_of[~has_no_value])
+        classes = [replace(one, is_hollow=i not in filled) for i, one in enumerate(classes)]
         hollow = ClassPlan(
             "missing", spec.missing, style.strong_line, int(has_no_value.sum()), is_missing=True
         )
@@ -437,7 +441,7 @@ def plan_layer(
         key=table_key(spec.table),
         value=spec.value,
         category=spec.category,
-        unit=COLUMNS[spec.value].unit_text if spec.value else None,
+        unit=COLUMNS[spec.value].unit_text if spec.value and not has_no_value.all() else None,
         classes=tuple(classes),
         class_of=class_of,
         diameter_mm=diameter,
@@ -528,23 +532,24 @@ def _caption(
     sources: Mapping[str, str],
 ) -> Text:
     parts = []
-    if spec.value:
-        parts.append(t("caption.n", n=int((~has_no_value).sum()), total=len(frame)))
+    is_measured = spec.value is not None and not has_no_value.all()
+    shown = frame[~has_no_value] if is_measured else frame
+    if is_measured:
+        parts.append(t("caption.n", n=len(shown), total=len(frame)))
     else:
         parts.append(t("caption.count", n=len(frame)))
-    if "status" in frame and spec.geometry != "outline":
-        kinds = sorted(set(frame.loc[~has_no_value, "status"].dropna()))
+    if "status" in shown and spec.geometry != "outline":
+        kinds = sorted(set(shown["status"].dropna()))
         if kinds:
             parts.append(t("caption.status", status=_join([t(f"status.{kind}") for kind in kinds])))
-    if spec.value:
+    if is_measured:
         parts.append(t("caption.uncertainty"))
-    years = sorted(set(frame.loc[~has_no_value, "period"].dropna())) if "period" in frame else []
-    if years and spec.value:
-        shown = same(years[0] if len(years) == 1 else f"{years[0]} … {years[-1]}")
-        parts.append(t("caption.period", period=shown))
-    if "source_ids" in frame and spec.geometry != "outline":
+    if spec.geometry != "outline" and (years := _years(shown)):
+        span = same(years[0] if len(years) == 1 else f"{years[0]} … {years[-1]}")
+        parts.append(t("caption.period", period=span))
+    if "source_ids" in shown and spec.geometry != "outline":
         used: dict[str, None] = {}
-        for cell in frame.loc[~has_no_value, "source_ids"].dropna():
+        for cell in shown["source_ids"].dropna():
             used.update(dict.fromkeys(part.strip() for part in str(cell).split(";")))
         cited = list(dict.fromkeys(sources[name] for name in used if name in sources))
         if cited:
@@ -556,6 +561,13 @@ def _caption(
     return Text(
         **{language: ". ".join(part[language] for part in parts) + "." for language in LANGUAGES}
     )
+
+
+def _years(frame: gpd.GeoDataFrame) -> list[str]:
+    """Return the years or periods the rows are about, in order, where the source dates them."""
+    column = next((name for name in ("period", "year") if name in frame), None)
+    found = set() if column is None else {str(cell) for cell in frame[column].dropna()}
+    return sorted(found - {"n.d."})
 
 
 def _join(texts: Sequence[Text]) -> Text:

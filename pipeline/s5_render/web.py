@@ -281,6 +281,7 @@ def _class(item: ClassPlan) -> dict[str, Any]:
         "upper": item.upper,
         "category": item.category,
         "is_missing": item.is_missing,
+        "is_hollow": item.is_hollow,
     }
 
 

@@ -1,9 +1,10 @@
-"""Fixtures of the end-to-end tests: a real study area after stages 1 to 4, and its plan."""
+"""Fixtures of the end-to-end tests: real study areas after stages 1 to 4, and their plans."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.s5_render.plan import AtlasPlan
 
 AREA = "pekalongan"
+AREAS = sorted(path.parent.name for path in (PROJECT / "areas").glob("*/area.yaml"))
 
 
 def require(is_there: bool, what: str) -> None:
@@ -27,24 +29,30 @@ def require(is_there: bool, what: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def release(
+def plan_of(
     tmp_path_factory: pytest.TempPathFactory, run_stages: Callable[..., list[bool]]
-) -> tuple[Paths, str]:
-    """Return the folders and the name of a real area after stages 1 to 4 (read only).
+) -> Callable[[str], AtlasPlan]:
+    """Return a function that gives the plan of a real area, made once (read only).
 
-    Approximate boundaries, or the polygons in the folder ATLAS_TEST_BOUNDARIES.
+    Polygons from ``villages_<area>.gpkg`` in the folder ATLAS_TEST_BOUNDARIES, where there is
+    one; otherwise approximate boundaries.
     """
-    folder = os.environ.get("ATLAS_TEST_BOUNDARIES")
-    boundaries = str(Path(folder) / f"villages_{AREA}.gpkg") if folder else "approximate"
+    from pipeline.s5_render.load import load_plan
+
     paths = Paths(layers=PROJECT / "layers", outputs=tmp_path_factory.mktemp("outputs"))
-    run_stages(paths, AREA, boundaries)
-    return paths, AREA
+    folder = os.environ.get("ATLAS_TEST_BOUNDARIES", "")
+
+    @cache
+    def make(area: str) -> AtlasPlan:
+        polygons = Path(folder) / f"villages_{area}.gpkg"
+        is_given = bool(folder) and polygons.is_file()
+        run_stages(paths, area, str(polygons) if is_given else "approximate")
+        return load_plan(paths, area, "internal")
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def plan(release: tuple[Paths, str]) -> AtlasPlan:
-    """Return the plan of the real area."""
-    from pipeline.s5_render.load import load_plan
-
-    paths, area = release
-    return load_plan(paths, area, "internal")
+def plan(plan_of: Callable[[str], AtlasPlan]) -> AtlasPlan:
+    """Return the plan of the area most tests look at."""
+    return plan_of(AREA)

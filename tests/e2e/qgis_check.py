@@ -49,6 +49,8 @@ def _classes(layer):
                 "label": rule.label(),
                 "filter": rule.filterExpression(),
                 "colour": symbol.color().name() if symbol else None,
+                "is_filled": symbol is not None and symbol.color().alpha() > 0,
+                "line": _line(symbol) if symbol else None,
                 "size_mm": symbol.size() if symbol and hasattr(symbol, "size") else None,
                 "is_legend_only": is_legend_only,
                 "count": sum(1 for _ in layer.getFeatures(request)),

@@ -101,8 +101,16 @@ def test_classes_colours_labels_and_counts_equal_the_plan(
             continue
         assert found["renderer"] == "RuleRenderer"
         drawn = [item for item in found["classes"] if not item["is_legend_only"]]
-        assert [(item["label"], item["colour"], item["count"]) for item in drawn] == [
-            (f"{item.label['id']} (n = {item.count})", item.colour, item.count)
+        assert [
+            (
+                item["label"],
+                item["colour"] if item["is_filled"] else item["line"],
+                item["is_filled"],
+                item["count"],
+            )
+            for item in drawn
+        ] == [
+            (f"{item.label['id']} (n = {item.count})", item.colour, not item.is_hollow, item.count)
             for item in layer.classes
         ]
 

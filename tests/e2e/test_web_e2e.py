@@ -1,8 +1,4 @@
-"""The web atlas in real Chromium, opened from disk with every way out closed.
-
-``ATLAS_TEST_BOUNDARIES`` may name a folder with ``villages_pekalongan.gpkg``; without it the
-approximate boundaries are drawn.
-"""
+"""The web atlas in real Chromium, opened from disk with every way out closed."""
 
 from __future__ import annotations
 
@@ -18,11 +14,11 @@ import pytest
 
 import shapely
 
-from pipeline.contracts.provenance import PROJECT, Paths
+from pipeline.contracts.provenance import PROJECT
 from pipeline.contracts.text import LANGUAGES, Language, Text, format_number, t
-from pipeline.s5_render.load import load_plan
 from pipeline.s5_render.plan import AtlasPlan, ClassPlan, LayerPlan
 from pipeline.s5_render.web import atlas_html
+from tests.e2e.conftest import AREAS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
@@ -64,17 +60,6 @@ class Watched:
     page: Page
     complaints: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="session")
-def plan(
-    run_stages: Callable[..., list[bool]], tmp_path_factory: pytest.TempPathFactory
-) -> AtlasPlan:
-    paths = Paths(outputs=tmp_path_factory.mktemp("outputs"))
-    folder = os.environ.get("ATLAS_TEST_BOUNDARIES")
-    boundaries = str(Path(folder) / "villages_pekalongan.gpkg") if folder else "approximate"
-    run_stages(paths, "pekalongan", boundaries)
-    return load_plan(paths, "pekalongan", "internal")
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +136,7 @@ def colour_of(mark: Locator, layer: LayerPlan, item: ClassPlan) -> str:
     style = "backgroundColor"
     if layer.geometry == "outline":
         style = "borderTopColor"
-    elif item is layer.hollow:
+    elif item is layer.hollow or item.is_hollow:
         style = "borderLeftColor"
     text = mark.evaluate(f"mark => getComputedStyle(mark).{style}")
     return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", text)[:3])
@@ -196,9 +181,17 @@ def legend(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("area", AREAS)
 def test_every_layer_toggles_and_its_legend_is_the_plans(
-    page: Page, plan: AtlasPlan, language: Language
+    visit: Callable[..., Watched],
+    plan_of: Callable[[str], AtlasPlan],
+    tmp_path: Path,
+    area: str,
+    language: Language,
 ) -> None:
+    plan, path = plan_of(area), tmp_path / "atlas.html"
+    path.write_text(atlas_html(plan), encoding="utf-8")
+    page = visit(path).page
     if language != plan.language:
         page.click("#language")
     for layer in plan.layers:

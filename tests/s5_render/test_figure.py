@@ -98,7 +98,8 @@ def test_every_layer_draws_what_the_plan_says(
             (swatch,) = _by_gid(figure, f"legend-{one.key}")
             if layer.geometry == "outline":
                 assert swatch.get_color() == one.colour
-            elif one.is_missing and layer.geometry == "symbols":
+            elif layer.geometry == "symbols" and (one.is_missing or one.is_hollow):
+                assert to_hex(swatch.get_facecolor()) == plan.style.paper
                 assert to_hex(swatch.get_edgecolor()) == one.colour
             else:
                 assert to_hex(swatch.get_facecolor()) == one.colour

@@ -181,6 +181,44 @@ def test_symbol_area_is_proportional_to_the_value(toy_plan: AtlasPlan) -> None:
         assert size.value <= np.nanmax(workers)
 
 
+def test_symbols_without_any_value_are_rings_without_a_unit_and_cite_their_source() -> None:
+    spec = choropleth(
+        geometry="symbols",
+        scheme=None,
+        category="village_name",
+        categories=[{"value": f"Desa {i}", "label": {"id": "a", "en": "a"}} for i in range(3)],
+        symbols={"max_mm": 5, "missing_mm": 1},
+        palette="activity",
+        fields={
+            "village_code": "popup",
+            "village_name": "title",
+            "firms_count": "popup",
+            "period": "popup",
+            "status": "popup",
+            "source_ids": "popup",
+        },
+    )
+    frame = villages([None, None, 7])
+    for name, cells in (
+        ("period", ["2010", "n.d.", "2012"]),
+        ("status", "published"),
+        ("source_ids", ["a", "a", "b"]),
+    ):
+        frame[name] = pd.Series(cells, index=frame.index, dtype="string")
+    cited = {"a": "One (2010)", "b": "Two (2012)"}
+
+    mixed = plan_layer(spec, "g", frame, STYLE, cited)
+    assert [item.is_hollow for item in mixed.classes] == [True, True, False]
+    assert mixed.unit is not None
+    assert mixed.caption.en.startswith("n = 1 of 3 have a figure. ")
+    assert "Year: 2012. Source: Two (2012)." in mixed.caption.en
+
+    bare = plan_layer(spec, "g", frame.iloc[:2].reset_index(drop=True), STYLE, cited)
+    assert [item.is_hollow for item in bare.classes] == [True, True]
+    assert bare.unit is None
+    assert bare.caption.en == "n = 2. Status: published. Year: 2010. Source: One (2010)."
+
+
 def test_two_clusters_of_one_village_are_moved_apart_and_say_so(toy_plan: AtlasPlan) -> None:
     frame = toy_plan.tables["cluster"].set_index("cluster_id")
     pair = frame.loc[["toy-kenanga-lor", "toy-kenanga-kidul"]]
@@ -210,6 +248,7 @@ def test_captions_carry_n_status_uncertainty_year_and_source(toy_plan: AtlasPlan
     caption = toy_plan.layer("firms").caption
     for part in ("n = ", "Status: ", "Uncertainty: ", "Year: ", "Source: "):
         assert part in caption.en
+        assert part in toy_plan.layer("clusters").caption.en
     assert "INTERNAL" in toy_plan.footer.en
     assert "EPSG:32749" in toy_plan.footer.id
 

@@ -325,7 +325,11 @@ def test_classes_colours_labels_and_counts_equal_the_plan(
         )
         for i, (rule, item) in enumerate(zip(drawn, layer.classes, strict=True)):
             symbol = renderer.find(f"symbols/symbol[@name='{rule.get('symbol')}']")
-            assert hex_colour(properties_of(symbol)["color"]) == item.colour
+            look = properties_of(symbol)
+            is_ring = look["color"].endswith(",0")
+            assert is_ring == item.is_hollow
+            shown = look["outline_color" if is_ring else "color"]
+            assert hex_colour(shown) == item.colour
             assert rule.get("label") == f"{item.label['id']} (n = {item.count})"
             found = base.execute(
                 f'SELECT "{layer.key}" FROM "{layer.table}" WHERE {rule.get("filter") or "1"}'

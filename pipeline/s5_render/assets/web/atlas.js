@@ -67,7 +67,8 @@ function startAtlas(map) {
     return target;
   }
 
-  function swatch(layer, item, hollow = false) {
+  function swatch(layer, item) {
+    const hollow = item === layer.hollow || item.is_hollow;
     const mark = node("span", { class: `swatch ${layer.geometry}${hollow ? " hollow" : ""}` });
     mark.setAttribute("aria-hidden", "true");
     if (layer.geometry === "outline") {
@@ -527,15 +528,16 @@ function startAtlas(map) {
     }
   }
 
-  function classRow(layer, item, hollow = false) {
-    return node("li", { "data-class": item.key }, swatch(layer, item, hollow),
+  function classRow(layer, item) {
+    return node("li", { "data-class": item.key }, swatch(layer, item),
       node("span", { class: "label" }, item.label[language]),
       node("span", { class: "count" }, words("legend.count", { n: number(item.count, 0) })));
   }
 
   function sizeRow(layer) {
-    return node("div", { class: "sizes" }, 
-      node("p", {}, `${words("legend.size")} (${layer.unit[language]})`),
+    const by = layer.unit || data.fields[layer.value].label;
+    return node("div", { class: "sizes" },
+      node("p", {}, `${words("legend.size")} (${by[language]})`),
       node("ul", {}, ...layer.sizes.map((size) => {
         const circle = node("span", { class: "circle", "aria-hidden": "true" });
         circle.style.width = circle.style.height = `${size.px}px`;
@@ -545,7 +547,7 @@ function startAtlas(map) {
 
   function keyOf(layer) {
     const rows = layer.classes.map((item) => classRow(layer, item));
-    if (layer.hollow) rows.push(classRow(layer, layer.hollow, true));
+    if (layer.hollow) rows.push(classRow(layer, layer.hollow));
     const single = rows.length === 1 ? " single" : "";
     return node("section", { class: `key ${layer.geometry}${single}`, "data-layer": layer.id },
       node("h3", {}, layer.title[language]),
