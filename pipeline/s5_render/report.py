@@ -36,6 +36,10 @@ _TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("cluster_name", "place_name", "village_name", "district_name", "firms_count",
          "workers_count", "precision", "method", "source_ids"),
     ),
+    ("register", "register_district",
+     ("district_name", "regency_name", "firms_count", "firms_share_pct", "workers_count",
+      "workers_male_count", "workers_female_count", "firms_without_workers_count",
+      "workers_per_firm", "period", "status")),
     ("comparison", "comparison",
      ("place_name", "metric", "value", "unit", "period", "status", "note", "source_ids")),
     ("contradictions", "contradictions",
@@ -73,6 +77,8 @@ def sections(tables: Mapping[str, pd.DataFrame], sources: Mapping[str, str]) -> 
     made = []
     for key, name, columns in _TABLES:
         frame = tables[name]
+        if "firms_without_workers_count" in columns:  # units the register does not reach
+            frame = frame[frame["firms_count"].notna()]
         if frame.empty:
             continue
         fields = tuple(field_plan(column) for column in columns)
@@ -143,7 +149,10 @@ def report_html(
         (table, rows["in"], rows["out"], rows["dropped"])
         for stage in about["rows"].values()
         for table, rows in stage.items()
+        if rows["in"]
     ]
+    assumed = tables.get("demonstration_notes")
+    lines = [] if assumed is None else assumed.to_dict("records")
     used = {
         part.strip()
         for frame in tables.values()
@@ -158,6 +167,7 @@ def report_html(
         charts=charts,
         sections=sections(tables, plan.sources),
         counted=counted,
+        assumptions=[Text(id=line["text_id"], en=line["text_en"]) for line in lines],
         notes=[note for notes in about["notes"].values() for note in notes],
         inputs=about["inputs"],
         environment=about["environment"],

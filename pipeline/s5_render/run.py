@@ -249,6 +249,13 @@ def summary(paths: Paths, area: str, build: str = "internal") -> list[str]:
         is_placed = not pd.isna(row["village_name"])
         place = row["village_name"] if is_placed else "not placed in a village"
         lines.append(f"  {row['cluster_name']} -> {place}, {row['district_name']}")
+    firms = load.read_released(paths, area, build, "firm")
+    if len(firms):
+        counts = firms["precision"].value_counts()
+        places = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        lines.append(f"{len(firms):,} firms of the register, by precision: {places}")
+        if (paths.product(area) / "review.csv").is_file():
+            lines.append("  open questions in review.csv and review.xlsx: answer one, run again")
     folder = paths.product(area)
     files = [name for record in _known(folder).values() for name in record["files"]]
     first = [
