@@ -121,7 +121,7 @@ def flag(firm: pd.DataFrame, decisions: Mapping[str, str] | None = None) -> Flag
     """
     ids = firm["firm_id"].astype("object").tolist()
     bare = [bare_name(None if pd.isna(name) else str(name)) for name in firm["firm_name"]]
-    addresses = [_plain("" if pd.isna(one) else str(one)) for one in firm["raw_address"]]
+    addresses = [review.normal(None if pd.isna(one) else str(one)) for one in firm["raw_address"]]
     suspects: dict[int, dict[int, list[str]]] = defaultdict(dict)  # later row: earlier: reasons
     notes = _suspect_names(firm, bare, addresses, suspects)
     _suspect_phones(firm, ids, suspects)
@@ -171,10 +171,6 @@ def without_same(firm: pd.DataFrame) -> pd.DataFrame:
     """
     same = (firm["duplicate_reason"] == review.DECIDED_SAME).fillna(False)
     return firm[~same.astype(bool)].reset_index(drop=True)
-
-
-def _plain(address: str) -> str:
-    return " ".join(names.fold_word(word) for word in _WORDS.findall(address))
 
 
 def _suspect_phones(

@@ -77,6 +77,7 @@ _KEY = re.compile(
 _PLAIN = re.compile(VILLAGE_CODE, re.ASCII)
 _CODE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?(\d{4})(?:\s*[,;:-]?\s+(.*))?", re.DOTALL)
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
+_JOINED = "coordinates: in "  # in the evidence of a row whose coordinates were joined
 _SHEET = "review"
 _LISTS = "candidates"
 _DIFFERENT = "not a duplicate"
@@ -86,13 +87,23 @@ _SAME = re.compile(r"same as\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 # Keys
 
 
-def _normal(text: str | None) -> str:
-    """Return the folded words and the numbers of a text."""
+_NUMBER_WORDS = frozenset(("no", "nomor", "nmr", "num"))
+
+
+def normal(text: str | None) -> str:
+    """Return the folded words and the numbers of a text, without the word before a number.
+
+    Examples
+    --------
+    >>> normal("Jl. Melati No.3") == normal("JL MELATI 3")
+    True
+    """
     if not text:
         return ""
-    return " ".join(
+    folded = (
         word if word[0].isdecimal() else names.fold_word(word) for word in _WORDS.findall(text)
     )
+    return " ".join(word for word in folded if word not in _NUMBER_WORDS)
 
 
 def _hash(parts: Iterable[str]) -> str:
@@ -110,12 +121,12 @@ def _identities(register: pd.DataFrame) -> Iterator[tuple[list[str], str]]:
         for name in ("longitude_deg", "latitude_deg")
     ]
     for *place, name, longitude, latitude in zip(*columns, *points, strict=True):
-        parts = [_normal(text) for text in place]
+        parts = [normal(text) for text in place]
         if longitude is None or latitude is None:
             parts += ["", ""]
         else:
             parts += [f"{float(longitude):.5f}", f"{float(latitude):.5f}"]
-        yield parts, _normal(name)
+        yield parts, normal(name)
 
 
 def place_keys(register: pd.DataFrame) -> list[str]:
@@ -136,10 +147,10 @@ def place_keys(register: pd.DataFrame) -> list[str]:
     --------
     >>> columns = ("village_stated", "district_stated", "regency_stated", "firm_name",
     ...            "longitude_deg", "latitude_deg")
-    >>> rows = pd.DataFrame({"raw_address": ["Jl. Melati 3", "JL MELATI no. 3", "Jl. Melati 3"]})
+    >>> rows = pd.DataFrame({"raw_address": ["Jl. Melati 3", "JL MELATI no. 3", "Jl. Melati 4"]})
     >>> rows = rows.assign(**{name: None for name in columns})
     >>> keys = place_keys(rows)
-    >>> keys[0] == keys[2], keys[0] == keys[1]
+    >>> keys[0] == keys[1], keys[0] == keys[2]
     (True, False)
     """
     keys = []
@@ -362,34 +373,37 @@ def questions(
     asked = firm[is_asked | is_double]
     if not len(asked):
         return []
-    other = firm.set_index("firm_id")
-    twins = asked["duplicate_of"].dropna().unique()
-    twin_keys = dict(zip(twins, firm_keys(other.loc[twins]), strict=True))
+    twins = firm[firm["firm_id"].isin(asked["duplicate_of"].dropna())]
+    twin_keys = dict(zip(twins["firm_id"], firm_keys(twins), strict=True))
+    twin_names = {
+        row.firm_id: f"{row.firm_id}: {_plain(row.firm_name)}, {_plain(row.raw_address)}"
+        for row in twins.itertuples()
+    }
     lines = []
     cells = pd.DataFrame(asked.drop(columns="geometry")).astype("object")
     rows: list[dict[Any, Any]] = cells.where(cells.notna(), None).to_dict("records")
     places, firms = place_keys(asked), firm_keys(asked)
+    asks_place = is_asked[asked.index].tolist()
+    asks_pair = is_double[asked.index].tolist()
     for at, row in enumerate(rows):
         line = {name: row.get(name) for name in COLUMNS}
         line["decision"] = None
         line["register"] = register
         line["row_number"] = str(row["row_number"])
         line["placed_in"] = _named(gazetteer, row["village_code"] or row["district_code"])
-        if is_asked.loc[asked.index[at]]:
+        if asks_place[at]:
             codes = [one for one in (row["candidates"] or "").split(";") if one]
             line["question"] = _question(row)
             line["why"] = row["conflict"] or _why(row["method"])
             line["candidates"] = "; ".join(filter(None, (_named(gazetteer, one) for one in codes)))
             lines.append(line | {"key": places[at]})
-        if is_double.loc[asked.index[at]]:
+        if asks_pair[at]:
             twin = row["duplicate_of"]
             lines.append(
                 line
                 | {
                     "question": "duplicate",
-                    "why": f"{row['duplicate_reason']} ({twin}: "
-                    f"{_plain(other['firm_name'].loc[twin])}, "
-                    f"{_plain(other['raw_address'].loc[twin])})",
+                    "why": f"{row['duplicate_reason']} ({twin_names[twin]})",
                     "candidates": f"same as {twin}; {_DIFFERENT}",
                     "key": f"d-{firms[at]}-{twin_keys[twin]}",
                 }
@@ -503,7 +517,7 @@ def _choices(line: Mapping[str, str | None]) -> tuple[str, ...]:
     if line["question"] == "duplicate":
         return named
     villages = tuple(one for one in named if _CODE.fullmatch(one))
-    point = (COORDINATES,) if "coordinates: " in (line["evidence"] or "") else ()
+    point = (COORDINATES,) if _JOINED in (line["evidence"] or "") else ()
     return (*villages, OUTSIDE, *point, UNKNOWN)
 
 
@@ -669,11 +683,13 @@ def _read_answer(
         )
     word = " ".join(given.casefold().split())
     if key.startswith("d-"):
-        return _read_duplicate(given, word, key, firm_ids)
+        return _read_duplicate(given, word, line, firm_ids)
     if word in (OUTSIDE, UNKNOWN, COORDINATES):
-        if word == COORDINATES and "coordinates: " not in line.get("evidence", ""):
+        if word == COORDINATES and _JOINED not in line.get("evidence", ""):
             return _Bad(
-                "a village code, outside or unknown", repr(given), "The row has no coordinates"
+                "a village code, outside or unknown",
+                repr(given),
+                "The row has no coordinates, or boundaries are approximate",
             )
         return key, word
     code = _CODE.fullmatch(given)
@@ -697,18 +713,21 @@ def _read_answer(
 
 
 def _read_duplicate(
-    given: str, word: str, key: str, firm_ids: Mapping[str, str]
+    given: str, word: str, line: Mapping[str, str], firm_ids: Mapping[str, str]
 ) -> tuple[str, str] | _Bad:
     """Return the key and the decision of an answer about a duplicate, or what is wrong with it."""
-    own, other = key[2:].split("-")
+    own, other = line["key"].strip()[2:].split("-")
     if word == _DIFFERENT:
         return pair_key(own, other), DIFFERENT
     same = _SAME.fullmatch(given)
     if same is None:
         return _Bad("'not a duplicate', or 'same as' and a firm id", repr(given))
     named = same.group(1)
+    if line.get("candidates", "").startswith(f"same as {named};"):
+        # The firm the line asked about, though identifiers may have moved since.
+        return pair_key(own, other), SAME
     if named not in firm_ids:
         return _Bad("'same as' and a firm id of the register", repr(named))
-    if firm_ids[named] == own and other != own:
+    if firm_ids[named] == own:
         return _Bad("another firm than the row's own", repr(named))
     return pair_key(own, firm_ids[named]), SAME

@@ -221,7 +221,21 @@ def test_all_faulty_answers_are_reported_at_once_with_their_place(tmp_path: Path
     assert "98.01.01.1001" in faults[5].found
     assert faults[6].expected == f"{KENANGA} Kenanga, Kartala Barat"
     assert "village code" in faults[7].expected
-    assert faults[8].hint == "The row has no coordinates"
+    assert faults[8].hint == "The row has no coordinates, or boundaries are approximate"
+
+
+def test_the_firm_a_line_asked_about_is_meant_whatever_its_identifier_is_now(
+    tmp_path: Path,
+) -> None:
+    path = filled(tmp_path / "review.csv", {2: "same as F0001"})
+    moved = [{"firm_name": "Batik Baru", "raw_address": "Kel. Pandan"}, *ROWS]
+    ids = firm_ids(ROWS)
+    assert read(path, rows=moved) == {review.pair_key(ids["F0001"], ids["F0004"]): review.SAME}
+    path = filled(tmp_path / "review.csv", {2: "same as F0004"})
+    with pytest.raises(InputError, match="another firm than the row's own"):
+        read(path)
+    path = filled(tmp_path / "review.csv", {2: "same as F0006"})
+    assert set(read(path)) == {review.pair_key(ids["F0004"], ids["F0006"])}
 
 
 def test_one_question_answered_in_two_ways_is_a_fault(tmp_path: Path) -> None:
