@@ -157,6 +157,12 @@ class Builder:
                 Fault(self.where, f"at most {MAX_ROWS:,} rows", "more", sheet=self.name)
             )
 
+    def add_empty(self, count: int) -> None:
+        """Add rows that hold nothing."""
+        for texts in self.texts if count > 0 else ():
+            texts.append(pa.nulls(count, pa.string()))
+        self.rows += max(count, 0)
+
     def grid(self, **more: Any) -> Grid:
         """Return what was gathered, down to the last row that holds something."""
         columns = [Cells(pa.array([None] * self.rows, pa.string()))] * self.left

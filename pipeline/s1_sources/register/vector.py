@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,29 +24,37 @@ class VectorFile:
 
     def __init__(self, file: Path, where: str) -> None:
         self.file, self.where = file, where
-        try:
+        with self._refusing():
             self.sheets = tuple(str(row[0]) for row in pyogrio.list_layers(file))
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise InputError(self._refused(error)) from error
+        if not self.sheets:
+            raise InputError(Fault(where, "a layer of points", "no layer"))
 
-    def _refused(self, error: Exception) -> Fault:
-        found = str(error).partition(";")[0]
-        return Fault(self.where, "a readable GeoPackage, GeoJSON or Shapefile", found)
-
-    def load(self, sheet: str | None, limit: int | None = None) -> Grid:
-        """Return a layer as a grid: its fields are the header, its points are coordinates."""
-        name = sheet if sheet is not None else self.sheets[0]
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn what GDAL says of a bad file into one fault; its warnings add nothing to it."""
         try:
-            count = pyogrio.read_info(self.file, layer=name, force_feature_count=True)["features"]
-            if count > MAX_ROWS:
-                raise InputError(Fault(self.where, f"at most {MAX_ROWS:,} rows", f"{count:,}"))
-            read = pyogrio.read_dataframe(self.file, layer=name, max_features=limit)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                yield
         except (
             pyogrio.errors.DataSourceError,
             pyogrio.errors.DataLayerError,
             UnicodeDecodeError,
         ) as error:
-            raise InputError(self._refused(error)) from error
+            found = str(error).partition(";")[0]
+            raise InputError(
+                Fault(self.where, "a readable GeoPackage, GeoJSON or Shapefile", found)
+            ) from error
+
+    def load(self, sheet: str | None, limit: int | None = None) -> Grid:
+        """Return a layer as a grid: its fields are the header, its points are coordinates."""
+        name = sheet if sheet is not None else self.sheets[0]
+        with self._refusing():
+            info = pyogrio.read_info(self.file, layer=name, force_feature_count=True)
+            if info["features"] > MAX_ROWS:
+                found = f"{info['features']:,}"
+                raise InputError(Fault(self.where, f"at most {MAX_ROWS:,} rows", found))
+            read = pyogrio.read_dataframe(self.file, layer=name, max_features=limit)
         is_spatial = isinstance(read, gpd.GeoDataFrame)
         table = read.drop(columns=read.geometry.name) if is_spatial else read
         points = self._points(read, name) if is_spatial else None

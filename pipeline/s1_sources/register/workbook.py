@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,20 @@ MAX_CELLS = 60_000_000
 CHUNK_BYTES = 2**20
 
 
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ElementTree.ParseError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What reading a damaged zip or the XML in it may raise."""
+
+
 def open_zip(file: Path, where: str) -> zipfile.ZipFile:
     """Open a zip archive.
 
@@ -40,7 +55,7 @@ def open_zip(file: Path, where: str) -> zipfile.ZipFile:
     """
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InputError(damaged(where, error)) from error
 
 
@@ -60,7 +75,7 @@ _ROW_NUMBER = re.compile(rb'row r="(\d+)"')
 _ANY_CELL = re.compile(rb'c r="([A-Z]+)')
 _FILLED_CELL = re.compile(rb'<(?:\w+:)?c (?:[^>]*? )?r="([A-Z]+)\d+"(?:[^>]*[^/>])?>')
 _ERROR_CELL = re.compile(
-    rb'<(?:\w+:)?c ([^>]*\bt="e"[^>]*[^/>])>(?:(?!</?(?:\w+:)?c[ >]).)*?<(?:\w+:)?v>([^<]*)<',
+    rb'<(?:\w+:)?c ([^>]*\bt="e"(?:[^>]*[^/>])?)>(?:(?!</?(?:\w+:)?c[ >]).)*?<(?:\w+:)?v>([^<]*)<',
     re.DOTALL,
 )
 _FORMULA_ONLY = re.compile(
@@ -84,15 +99,9 @@ class Workbook:
             self._check_parts(archive)
             try:
                 self._scan(archive)
-            except (
-                zipfile.BadZipFile,
-                ElementTree.ParseError,
-                EOFError,
-                KeyError,
-                NotImplementedError,
-                OSError,
-                RuntimeError,
-            ) as error:
+            except InputError:
+                raise
+            except _UNREADABLE as error:
                 raise InputError(damaged(where, error)) from error
         try:
             self.book = calamine.CalamineWorkbook.from_path(file)
@@ -100,6 +109,8 @@ class Workbook:
             raise InputError(self._refused(error)) from error
         kinds = (calamine.SheetTypeEnum.WorkSheet,)
         self.sheets = tuple(sheet.name for sheet in self.book.sheets_metadata if sheet.typ in kinds)
+        if not self.sheets:
+            raise InputError(Fault(where, "a sheet", "a workbook without one"))
 
     def _refused(self, error: Exception) -> Fault:
         if isinstance(error, calamine.PasswordError):
@@ -192,13 +203,18 @@ class Workbook:
             builder.add(chunk)
             if limit is not None:
                 break
+        broken = self.broken.get(name, {})
+        if limit is None and broken:
+            # Rows of nothing but cells without a value are rows all the same.
+            last = max(row for row, _ in broken)
+            builder.add_empty(last + 1 - builder.rows)
         merged = [
             (top, first, bottom, last)
             for (top, first), (bottom, last) in (read.merged_cell_ranges or ())
         ]
         return builder.grid(
             merged=tuple(merged or self.spanned.get(name, ())),
-            broken=self.broken.get(name, {}),
+            broken=broken,
             notes={"format": self.file.suffix.lower().lstrip(".")},
         )
 
