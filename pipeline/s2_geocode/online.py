@@ -66,12 +66,12 @@ class Settings:
         faults = []
         if not _ADDRESS.fullmatch(self.url):
             faults.append(
-                Fault("--online-url", "an address such as https://host/path", repr(self.url))
+                Fault("--nominatim", "an address such as https://host/path", repr(self.url))
             )
         if self.cap < 1:
-            faults.append(Fault("--online-cap", "at least 1 request", repr(self.cap)))
+            faults.append(Fault("cap", "at least 1 request", repr(self.cap)))
         if not self.timeout_s > 0:
-            faults.append(Fault("--online-timeout", "seconds above 0", repr(self.timeout_s)))
+            faults.append(Fault("timeout_s", "seconds above 0", repr(self.timeout_s)))
         if faults:
             raise InputError(faults)
 
