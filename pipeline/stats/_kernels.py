@@ -47,7 +47,6 @@ def shuffle(items: Any, state: Any) -> None:
 @jit(fastmath=True)
 def shuffled_forms(
     values: Any,
-    factor: Any,
     linear: Any,
     square: Any,
     indptr: Any,
@@ -56,58 +55,40 @@ def shuffled_forms(
     seeds: Any,
     out: Any,
 ) -> None:
-    """Evaluate ``sum linear v + square v^2 + factor w v v`` for eight shuffles a row of `seeds`."""
+    """Evaluate ``sum linear v + square v^2 + w v v`` for many shuffles a row of `seeds`.
+
+    All but `out` in single precision: its rounding is far below the spread of the sums, which
+    add up in double precision.
+    """
     n = values.size
-    # Eight shuffles side by side: a link costs one cache line for all of them.
-    shuffles = np.empty((8, n))
-    t = np.empty((n, 8))
+    lanes = out.shape[1]
+    # Shuffles side by side: a link costs one cache line for sixteen of them.
+    shuffles = np.empty((lanes, n), np.float32)
+    t = np.empty((n, lanes), np.float32)
+    around = np.empty(lanes, np.float32)
+    total = np.empty(lanes)
     for batch in range(seeds.shape[0]):
         state = seeds[batch].copy()
-        for lane in range(8):
+        for lane in range(lanes):
             shuffles[lane] = values
             shuffle(shuffles[lane], state)
+        for start in range(0, n, 64):
+            for lane in range(lanes):
+                for i in range(start, min(start + 64, n)):
+                    t[i, lane] = shuffles[lane, i]
+        for lane in range(lanes):
+            total[lane] = 0.0
         for i in range(n):
-            for lane in range(8):
-                t[i, lane] = shuffles[lane, i]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-        for i in range(n):
-            a = linear[i]
-            b = square[i]
-            r0 = a + b * t[i, 0]
-            r1 = a + b * t[i, 1]
-            r2 = a + b * t[i, 2]
-            r3 = a + b * t[i, 3]
-            r4 = a + b * t[i, 4]
-            r5 = a + b * t[i, 5]
-            r6 = a + b * t[i, 6]
-            r7 = a + b * t[i, 7]
+            for lane in range(lanes):
+                around[lane] = linear[i] + square[i] * t[i, lane]
             for link in range(indptr[i], indptr[i + 1]):
-                w = factor * weights[link]
                 j = indices[link]
-                r0 += w * t[j, 0]
-                r1 += w * t[j, 1]
-                r2 += w * t[j, 2]
-                r3 += w * t[j, 3]
-                r4 += w * t[j, 4]
-                r5 += w * t[j, 5]
-                r6 += w * t[j, 6]
-                r7 += w * t[j, 7]
-            s0 += r0 * t[i, 0]
-            s1 += r1 * t[i, 1]
-            s2 += r2 * t[i, 2]
-            s3 += r3 * t[i, 3]
-            s4 += r4 * t[i, 4]
-            s5 += r5 * t[i, 5]
-            s6 += r6 * t[i, 6]
-            s7 += r7 * t[i, 7]
-        out[batch, 0] = s0
-        out[batch, 1] = s1
-        out[batch, 2] = s2
-        out[batch, 3] = s3
-        out[batch, 4] = s4
-        out[batch, 5] = s5
-        out[batch, 6] = s6
-        out[batch, 7] = s7
+                for lane in range(lanes):
+                    around[lane] += weights[link] * t[j, lane]
+            for lane in range(lanes):
+                total[lane] += around[lane] * t[i, lane]
+        for lane in range(lanes):
+            out[batch, lane] = total[lane]
 
 
 @jit()

@@ -31,8 +31,8 @@ _BLOCK = 64
 # Values of a table of shuffles that are worked on while they are in cache.
 _CACHED = 100_000
 # Below this many shuffled values numpy is done before a compiler has been loaded.
-_SMALL = 30_000_000
-_LANES = 8
+_SMALL = 8_000_000
+_LANES = 16
 
 
 def draws(n: int, width: int, permutations: int, rng: np.random.Generator) -> Iterator[Ints]:
@@ -287,17 +287,17 @@ def _compiled_forms(
     out = np.empty((batches, _LANES))
     order, pairs = form.w.walk
     stops = pairs.indptr if form.factor else np.zeros_like(pairs.indptr)
+    # Values of order one: single precision holds no square of a very large or small one.
+    size = float(np.abs(values).max())
+    single = (values / size, form.linear[order] / size, form.square[order])
     from pipeline.stats import _kernels
 
     _kernels.shuffled_forms(
-        values,
-        form.factor,
-        form.linear[order],
-        form.square[order],
+        *(part.astype(np.float32) for part in single),
         stops,
         pairs.indices,
-        pairs.data,
+        (form.factor * pairs.data).astype(np.float32),
         seeds,
         out,
     )
-    return out.ravel()[:permutations]
+    return size**2 * out.ravel()[:permutations]

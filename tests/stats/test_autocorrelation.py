@@ -272,6 +272,19 @@ def test_compiled_and_plain_shuffles_agree(monkeypatch):
         assert abs(joins.p_permutation[pair] - again.p_permutation[pair]) < 0.05
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_compiled_shuffles_hold_values_of_any_size(monkeypatch, unit):
+    from pipeline.stats import _permute
+
+    monkeypatch.setattr(_permute, "_SMALL", 0)
+    source = rng(9)
+    y, w = source.gamma(1.0, size=60), weights.knn(source.random((60, 2)), 5)
+    for statistic in (ac.moran, ac.geary, ac.getis_ord_g):
+        one, other = (statistic(values, w, 99, rng(1)) for values in (y, unit * y))
+        np.testing.assert_allclose(other.simulated, one.simulated, rtol=1e-5, atol=1e-7)
+        assert other.p_permutation == one.p_permutation
+
+
 # --- moves that change nothing
 
 
