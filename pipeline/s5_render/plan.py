@@ -31,6 +31,9 @@ from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number
 UNCATEGORISED = "uncategorised"
 """Key of the class of features whose category the source does not give."""
 
+_SUM = Text(id="Jumlah: {sums}", en="Sum: {sums}")
+_UNPLACED = Text(id="Tidak ditempatkan di {unit}: {n}", en="Not placed in a {unit}: {n}")
+
 OFFSET_SHARE = 0.4
 """Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
 
@@ -354,6 +357,7 @@ def plan_layer(
     frame: gpd.GeoDataFrame,
     style: Palettes,
     sources: Mapping[str, str],
+    unplaced: float = 0.0,
 ) -> LayerPlan:
     """Resolve one layer.
 
@@ -369,6 +373,8 @@ def plan_layer(
         Colours.
     sources : mapping
         Short citation by source id.
+    unplaced : float
+        How much of the value belongs to no unit of the table, only to larger ones.
 
     Raises
     ------
@@ -451,7 +457,9 @@ def plan_layer(
         missing_mm=spec.symbols.missing_mm if spec.symbols else None,
         hollow=hollow,
         fields=tuple(field_plan(name, role) for name, role in spec.fields.items()),
-        caption=_caption(spec, frame, has_no_value, sources),
+        caption=_caption(
+            spec, frame, has_no_value, sources, _sums(spec, frame, classes, class_of, unplaced)
+        ),
         is_visible=spec.is_visible,
         has_figure=spec.figure,
     )
@@ -530,6 +538,7 @@ def _caption(
     frame: gpd.GeoDataFrame,
     has_no_value: NDArray[np.bool_],
     sources: Mapping[str, str],
+    sums: Sequence[Text],
 ) -> Text:
     parts = []
     is_measured = spec.value is not None and not has_no_value.all()
@@ -538,6 +547,7 @@ def _caption(
         parts.append(t("caption.n", n=len(shown), total=len(frame)))
     else:
         parts.append(t("caption.count", n=len(frame)))
+    parts += sums
     if "status" in shown and spec.geometry != "outline":
         kinds = sorted(set(shown["status"].dropna()))
         if kinds:
@@ -563,6 +573,57 @@ def _caption(
     )
 
 
+def _sums(
+    spec: LayerSpec,
+    frame: gpd.GeoDataFrame,
+    classes: Sequence[ClassPlan],
+    class_of: NDArray[np.int64],
+    unplaced: float,
+) -> list[Text]:
+    """Say what counts add up to, by category where there are some, and what has no place here.
+
+    Only counts of one status and one year are added up.
+    """
+    if not str(spec.value).endswith("count"):
+        return []
+    name = str(spec.value)
+    parts = []
+    known = frame[name].notna().to_numpy()
+    shown = frame[known]
+    is_mixed = len(_years(shown)) > 1 or ("status" in shown and shown["status"].nunique() > 1)
+    if known.any() and not is_mixed:
+        values = frame[name].astype("Float64").to_numpy(dtype=float, na_value=0.0)
+        sums = [_amount(name, values.sum())]
+        if spec.category:
+            by_class = [values[class_of == i].sum() for i in range(len(classes))]
+            sums = [
+                same("{label} {n}").format(label=one.label, n=_amount(name, value))
+                for one, value in zip(classes, by_class, strict=True)
+                if not one.is_hollow
+            ]
+        parts.append(_SUM.format(sums=_join(sums, "; ")))
+    if unplaced:
+        label = COLUMNS[f"{spec.table}_name"].label
+        unit = Text(id=label.id.lower(), en=label.en.lower())
+        parts.append(_UNPLACED.format(unit=unit, n=_amount(name, unplaced)))
+    return parts
+
+
+def _amount(column: str, value: float) -> Text:
+    """Return a number with the unit of its column, where it has one."""
+    text, unit = number_text(value, 0), COLUMNS[column].unit_text
+    return Text(id=f"{text.id} {unit.id}", en=f"{text.en} {unit.en}") if unit else text
+
+
+def _unplaced(spec: LayerSpec, tables: Mapping[str, gpd.GeoDataFrame]) -> float:
+    """Return how much of a value of the clusters is known only to units larger than the layer's."""
+    code = f"{spec.table}_code"
+    clusters = tables["cluster"]
+    if spec.geometry != "choropleth" or not {code, spec.value} <= set(clusters.columns):
+        return 0.0
+    return float(clusters.loc[clusters[code].isna(), spec.value].astype("Float64").sum())
+
+
 def _years(frame: gpd.GeoDataFrame) -> list[str]:
     """Return the years or periods the rows are about, in order, where the source dates them."""
     column = next((name for name in ("period", "year") if name in frame), None)
@@ -570,8 +631,10 @@ def _years(frame: gpd.GeoDataFrame) -> list[str]:
     return sorted(found - {"n.d."})
 
 
-def _join(texts: Sequence[Text]) -> Text:
-    return Text(**{language: ", ".join(text[language] for text in texts) for language in LANGUAGES})
+def _join(texts: Sequence[Text], between: str = ", ") -> Text:
+    return Text(
+        id=between.join(text.id for text in texts), en=between.join(text.en for text in texts)
+    )
 
 
 def spread_points(
@@ -663,8 +726,9 @@ def plan_atlas(
                 omitted.append((spec.title, reason))
                 continue
             try:
+                frame, unplaced = drawn[spec.table], _unplaced(spec, tables)
                 layers.append(
-                    plan_layer(spec, group.id, drawn[spec.table], catalogue_.palettes, short)
+                    plan_layer(spec, group.id, frame, catalogue_.palettes, short, unplaced)
                 )
             except InputError as error:
                 faults += error.faults

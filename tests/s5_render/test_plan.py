@@ -219,6 +219,29 @@ def test_symbols_without_any_value_are_rings_without_a_unit_and_cite_their_sourc
     assert bare.caption.en == "n = 2. Status: published. Year: 2010. Source: One (2010)."
 
 
+def test_counts_are_summed_and_what_has_no_place_here_is_said() -> None:
+    frame = villages([1000, 468, None])
+    plain = plan_layer(choropleth(), "g", frame, STYLE, {}, unplaced=23.0)
+    assert "Jumlah: 1.468 unit usaha. Tidak ditempatkan di desa/kelurahan: 23 unit usaha." in (
+        plain.caption.id
+    )
+    assert "Sum: 1,468 firms. Not placed in a village: 23 firms." in plain.caption.en
+    frame["period"] = pd.Series(["2010", "2012", "2012"], dtype="string")
+    fields = {**choropleth().fields, "period": "popup"}
+    layer = plan_layer(choropleth(fields=fields), "g", frame, STYLE, {})
+    assert "Sum:" not in layer.caption.en
+
+
+def test_what_is_known_only_to_a_larger_unit_is_said_where_sums_stand(
+    toy_plan: AtlasPlan,
+) -> None:
+    cluster = toy_plan.tables["cluster"]
+    (workers,) = cluster.loc[cluster["village_code"].isna(), "workers_count"]
+    assert f"Not placed in a village: {workers} persons." in toy_plan.layer("employment").caption.en
+    assert "Not placed" not in toy_plan.layer("district_employment").caption.en
+    assert "Not placed" not in toy_plan.layer("clusters").caption.en
+
+
 def test_two_clusters_of_one_village_are_moved_apart_and_say_so(toy_plan: AtlasPlan) -> None:
     frame = toy_plan.tables["cluster"].set_index("cluster_id")
     pair = frame.loc[["toy-kenanga-lor", "toy-kenanga-kidul"]]
