@@ -1,4 +1,4 @@
-"""Agreement with esda where esda is right, and the conversions where its conventions differ.
+"""Agreement with esda and pygeoda where they are right, and conversions where conventions differ.
 
 Slow because esda compiles its loops anew in every process.
 """
@@ -107,3 +107,36 @@ def test_empirical_bayes():
     np.testing.assert_allclose(
         ac.empirical_bayes(events, base).standardised, esda.smoothing.assuncao_rate(events, base)
     )
+
+
+@pytest.fixture(scope="module")
+def geoda(case, tmp_path_factory):
+    """The links of the case as pygeoda reads them."""
+    pygeoda = pytest.importorskip("pygeoda")
+    w = case[0]
+    path = tmp_path_factory.mktemp("geoda") / "links.gal"
+    rows = (w.indices[w.indptr[i] : w.indptr[i + 1]].tolist() for i in range(w.n))
+    path.write_text(
+        f"0 {w.n} units id\n"
+        + "".join(f"{i} {len(row)}\n{' '.join(map(str, row))}\n" for i, row in enumerate(rows))
+    )
+    return pygeoda, pygeoda.weights.read_gal(str(path), [str(i) for i in range(w.n)])
+
+
+def test_local_statistics_as_in_pygeoda(case, geoda):
+    w, y, _ = case
+    pygeoda, links = geoda
+    rows = w.row_standardised()
+    # pygeoda standardises by n - 1 and reports one tail, which for Geary need not be the smaller.
+    cases = [
+        (pygeoda.local_moran, ac.local_moran(y, rows, 9_999, np.random.default_rng(1)), 90 / 89),
+        (pygeoda.local_geary, ac.local_geary(y, rows, 9_999, np.random.default_rng(1)), 90 / 89),
+        (pygeoda.local_g, ac.local_g(y, rows, False, 9_999, np.random.default_rng(1)), 1.0),
+        (pygeoda.local_gstar, ac.local_g(y, rows, True, 9_999, np.random.default_rng(1)), 1.0),
+    ]
+    for function, ours, factor in cases:
+        theirs = function(links, y.tolist(), permutations=9_999, permutation_method="complete")
+        np.testing.assert_allclose(ours.statistic, np.array(theirs.lisa_values()) * factor)
+        tail = np.array(theirs.lisa_pvalues())
+        tail = np.minimum(tail, 1 - tail)
+        assert np.abs(ours.p_permutation / 2 - tail).max() < 6 * np.sqrt(0.25 / 9_999)
