@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -70,6 +70,38 @@ class Decision(Strict):
     because: str = Field(min_length=10, description="Why; stands in the row's evidence.")
 
 
+class Policy(Strict):
+    """What the area asks of its statistics: fewest firms, number of draws, control of families."""
+
+    min_firms_unit: int = Field(
+        default=5,
+        ge=1,
+        description="Fewest firms of a unit for which its shares and quotients are given.",
+    )
+    min_firms_specialisation: int = Field(
+        default=5,
+        ge=2,
+        description="Fewest firms of a specialisation in the reference area for which anything "
+        "is given.",
+    )
+    sentra_households_pct: float = Field(
+        default=20.0,
+        gt=0,
+        le=100,
+        description="Firms of one kind per 100 households that make a village a sentra industri.",
+    )
+    permutations_global: int = Field(
+        default=999, ge=99, description="Random draws of a test of a whole specialisation or pair."
+    )
+    bootstrap_draws: int = Field(
+        default=499, ge=99, description="Samples of firms for an interval of an index."
+    )
+    fdr: Literal["bh", "by"] = Field(
+        default="bh",
+        description="Control of false discoveries: Benjamini-Hochberg or Benjamini-Yekutieli.",
+    )
+
+
 class AreaConfig(Strict):
     """The model of ``area.yaml``."""
 
@@ -90,6 +122,7 @@ class AreaConfig(Strict):
         default="id", pattern="^(id|en)$", description="Language of figures/ and of the first view."
     )
     seed: int = Field(default=1, ge=0, description="Seed of everything random.")
+    policy: Policy = Field(default=Policy(), description="Minima and draws of the statistics.")
 
     @field_validator("regencies")
     @classmethod

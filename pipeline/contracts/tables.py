@@ -25,6 +25,15 @@ ACTIVITIES = (
     "support",
     "supply",
 )
+REFUSALS = (
+    "no firm of the register in the unit",
+    "no firm with workers in the unit",
+    "too few firms in the unit",
+    "too few firms of the specialisation",
+    "all firms of the reference in one unit",
+    "no households in the unit",
+)
+"""Why a statistic is not given; it stands in ``refusal``."""
 
 VILLAGE_CODE = r"\d{2}\.\d{2}\.\d{2}\.\d{4}"
 DISTRICT_CODE = r"\d{2}\.\d{2}\.\d{2}"
@@ -105,6 +114,18 @@ _FIRMS = Rule("firms_count", nullable=True, low=0)
 _WORKERS = Rule("workers_count", nullable=True, low=0)
 _YEAR = Rule("year", nullable=True, low=1700, high=2100)
 _UNIT = ("district_name", _REGENCY, "regency_name")
+
+_LEVEL = Rule("level", choices=("village", "district", "regency"))
+_WEIGHT = Rule("weight", choices=("firms", "workers"))
+_REFUSED = ("is_refused", Rule("refusal", nullable=True, choices=REFUSALS))
+_TESTED = (
+    Rule("p", True, low=0, high=1),
+    Rule("q", True, low=0, high=1),
+    "family?",
+    Rule("family_count", True, low=0),
+    "null?",
+    Rule("permutations_count", low=0),
+)
 
 _CLUSTER_INPUT = (
     Rule("cluster_id", pattern=SLUG),
@@ -393,6 +414,17 @@ _ALL = (
         ),
         ("firm_id", "partner", "direction", "variable"),
     ),
+    Table(
+        "households",
+        "the households of a village",
+        _rules(
+            _village(),
+            Rule("households_count", low=0),
+            _YEAR,
+            "source_ids",
+        ),
+        ("village_code",),
+    ),
     # Stage tables
     Table(
         "village",
@@ -563,6 +595,111 @@ _ALL = (
         ),
         ("category", "variable", "direction", "status"),
     ),
+    Table(
+        "specialisation_unit",
+        "a specialisation in a unit, by firms or by workers",
+        _rules(
+            _LEVEL,
+            "unit_code",
+            "unit_name",
+            "specialisation",
+            "parent?",
+            _WEIGHT,
+            "reference_area",
+            Rule("firms_count", low=0),
+            Rule("specialisation_amount", low=0),
+            Rule("unit_firms_count", low=0),
+            Rule("unit_amount", low=0),
+            Rule("reference_firms_count", low=0),
+            Rule("effective_firms", True, low=0),
+            Rule("specialisation_share_pct", True, low=0, high=100),
+            Rule("reference_share_pct", True, low=0, high=100),
+            Rule("lq", True, low=0),
+            Rule("lq_low", True, low=0),
+            Rule("lq_high", True, low=0),
+            Rule("lq_shrunken", True, low=0),
+            "interval",
+            Rule("largest_firm_share_pct", True, low=0, high=100),
+            *_REFUSED,
+            _STATUS,
+        ),
+        ("level", "unit_code", "specialisation", "weight"),
+    ),
+    Table(
+        "specialisation_summary",
+        "how concentrated a specialisation is over the units of a level",
+        _rules(
+            _LEVEL,
+            "specialisation",
+            "parent?",
+            _WEIGHT,
+            Rule("reference", choices=("register", "area")),
+            "reference_area",
+            Rule("firms_count", low=0),
+            Rule("specialisation_amount", low=0),
+            Rule("reference_firms_count", low=0),
+            Rule("reference_share_pct", True, low=0, high=100),
+            Rule("units_count", low=0),
+            Rule("reference_units_count", low=0),
+            *(
+                Rule(f"{index}{part}", True)
+                for index in ("krugman", "hhi", "gini", "theil", "gamma")
+                for part in ("", "_low", "_high", "_expected")
+            ),
+            "interval",
+            *_TESTED,
+            Rule("bootstrap_count", low=0),
+            "seed?",
+            "warnings?",
+            *_REFUSED,
+            _STATUS,
+        ),
+        ("level", "specialisation", "weight", "reference"),
+    ),
+    Table(
+        "specialisation_pair",
+        "how far two specialisations lie in the same units of a level",
+        _rules(
+            _LEVEL,
+            "specialisation_a",
+            "specialisation_b",
+            _WEIGHT,
+            Rule("reference", choices=("register", "area", "mean")),
+            "reference_area",
+            Rule("firms_a_count", low=0),
+            Rule("firms_b_count", low=0),
+            Rule("shared_firms_count", low=0),
+            Rule("reference_firms_count", low=0),
+            "gamma?",
+            "gamma_expected?",
+            *_TESTED,
+            "seed?",
+            "warnings?",
+            *_REFUSED,
+            _STATUS,
+        ),
+        ("level", "specialisation_a", "specialisation_b", "weight", "reference"),
+    ),
+    Table(
+        "sentra_test",
+        "a specialisation in a village held against the village's households",
+        _rules(
+            _village(),
+            "village_name",
+            "specialisation",
+            "parent?",
+            Rule("firms_count", low=0),
+            Rule("households_count", low=0),
+            Rule("household_share_pct", True, low=0),
+            Rule("threshold_pct", low=0, high=100),
+            "is_sentra?",
+            _YEAR,
+            *_REFUSED,
+            "source_ids",
+            _STATUS,
+        ),
+        ("village_code", "specialisation"),
+    ),
     # Released tables, as layers are drawn from them
     Table(
         "released_village",
@@ -728,6 +865,7 @@ AREA_TABLES = (
     "item_scores",
     "linkages",
     "ties",
+    "households",
 )
 """Tables an area may hold in its ``tables/`` folder."""
 
