@@ -135,6 +135,7 @@ class Runner:
         """Run stage 2, or geocode the addresses of any table."""
         from pipeline.s2_geocode.online import Settings
         from pipeline.s2_geocode.run import geocode_table, run
+        from pipeline.s2_geocode.table import progress
 
         files = getattr(self.arguments, "files", None)
         if not files:
@@ -155,7 +156,7 @@ class Runner:
             self.arguments.column,
             self.arguments.district_column,
             self.arguments.regency_column,
-            say=lambda text: print(text, file=sys.stderr, flush=True),
+            say=progress(sys.stderr),
         )
         counts = ", ".join(f"{count:,} {name}" for name, count in done.by_precision.items())
         print(f"{done.rows:,} rows in and out ({counts}), {done.seconds:.1f} s: {out_path}")

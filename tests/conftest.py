@@ -58,6 +58,12 @@ def run_stages() -> Callable[..., list[bool]]:
 
 
 @pytest.fixture(scope="session")
+def toy_register() -> Path:
+    """Return the register of the invented area."""
+    return TOY_REGISTER
+
+
+@pytest.fixture(scope="session")
 def toy_release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, str]:
     """Return the folders and the name of the invented area after stages 1 to 4 (read only)."""
     paths = Paths(

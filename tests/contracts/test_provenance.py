@@ -31,6 +31,7 @@ from pipeline.contracts.provenance import (
 )
 
 Run = Callable[..., list[bool]]
+RunToy = Callable[[Paths], list[bool]]
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -278,13 +279,18 @@ def copied(tmp_path: Path, toy_release: tuple[Paths, str]) -> Paths:
     return Paths(areas=tmp_path / "areas", layers=done.layers, outputs=tmp_path / "out")
 
 
-def test_an_unchanged_area_runs_no_stage(copied: Paths, run_stages: Run) -> None:
-    assert run_stages(copied, "toy") == [False, False, False, False]
+@pytest.fixture
+def run_toy(run_stages: Run, toy_register: Path) -> Callable[[Paths], list[bool]]:
+    return lambda paths: run_stages(paths, "toy", register=toy_register)
 
 
-def test_the_same_bytes_in_another_folder(copied: Paths, run_stages: Run, tmp_path: Path) -> None:
+def test_an_unchanged_area_runs_no_stage(copied: Paths, run_toy: RunToy) -> None:
+    assert run_toy(copied) == [False, False, False, False]
+
+
+def test_the_same_bytes_in_another_folder(copied: Paths, run_toy: RunToy, tmp_path: Path) -> None:
     fresh = Paths(areas=copied.areas, layers=copied.layers, outputs=tmp_path / "again")
-    assert run_stages(fresh, "toy") == [True, True, True, True]
+    assert run_toy(fresh) == [True, True, True, True]
 
     def hashes(root: Path) -> dict[str, str]:
         files = (path for path in root.rglob("*") if path.is_file())
@@ -294,14 +300,14 @@ def test_the_same_bytes_in_another_folder(copied: Paths, run_stages: Run, tmp_pa
     assert len(hashes(fresh.outputs)) > 30
 
 
-def test_only_what_is_stale_runs_again(copied: Paths, run_stages: Run) -> None:
+def test_only_what_is_stale_runs_again(copied: Paths, run_toy: RunToy) -> None:
     table = copied.stage("toy", "geocode") / "cluster.parquet"
     table.unlink()
     # Stage 2 makes the same table again, so that those after it still stand.
-    assert run_stages(copied, "toy") == [False, True, False, False]
+    assert run_toy(copied) == [False, True, False, False]
 
 
-def test_a_changed_table_runs_all(copied: Paths, run_stages: Run) -> None:
+def test_a_changed_table_runs_all(copied: Paths, run_toy: RunToy) -> None:
     from pipeline.contracts.area import load_area
     from pipeline.s1_sources.seal import seal
 
@@ -309,7 +315,7 @@ def test_a_changed_table_runs_all(copied: Paths, run_stages: Run) -> None:
     clusters = folder / "tables" / "clusters.csv"
     clusters.write_text(clusters.read_text().replace("tulis,10,40", "tulis,11,40"))
     assert seal(folder, load_area(copied.areas, "toy")) == ["tables/clusters.csv"]
-    assert run_stages(copied, "toy") == [True, True, True, True]
+    assert run_toy(copied) == [True, True, True, True]
     village = read_table(copied, "toy", "release/internal", "village").set_index("village_code")
     assert village.loc["99.01.01.1001", "firms_count"] == 11
 
