@@ -408,7 +408,10 @@ def test_outlines_have_the_colour_of_the_plan_and_grow_with_the_unit(package: Pa
 
 
 def test_missing_class_is_drawn_in_the_colour_for_missing(package: Package) -> None:
-    for layer in kinds(package.plan, "choropleth"):
+    layers = kinds(package.plan, "choropleth")
+    incomplete = [layer for layer in layers if layer.classes[-1].is_missing]
+    assert len(incomplete) > 3
+    for layer in incomplete:
         renderer = package.layer(layer.id).find("renderer-v2")
         assert renderer is not None
         last = rules(renderer)[-1]

@@ -39,7 +39,8 @@ def test_manifest_names_every_product_with_its_hash(toy_products: tuple[Paths, s
     for name, value in listed.items():
         assert sha256(folder / name) == value
     on_disk = {name for name in hashes(folder) if not name.startswith("stages/")}
-    assert on_disk == set(listed) | {"manifest.json"}
+    for_the_keeper = {"register_problems.csv", "review.csv", "review.xlsx"}
+    assert on_disk == set(listed) | {"manifest.json"} | for_the_keeper
     for name in (
         "atlas.html",
         "atlas.gpkg",
@@ -161,13 +162,13 @@ def test_summary_names_clusters_with_their_villages_and_products(
 
 
 def test_same_inputs_same_bytes_in_another_folder_and_process(
-    toy_products: tuple[Paths, str], tmp_path: Path
+    toy_products: tuple[Paths, str], toy_register: Path, tmp_path: Path
 ) -> None:
     paths, area = toy_products
     command = [
         sys.executable, "-m", "pipeline", "maps", "--area", area,
         "--areas-folder", str(paths.areas), "--layers-folder", str(paths.layers),
-        "--outputs-folder", str(tmp_path / "elsewhere"),
+        "--outputs-folder", str(tmp_path / "elsewhere"), "--register", str(toy_register),
     ]  # fmt: skip
     environment = os.environ | {"PYTHONHASHSEED": "4711"}
     done = subprocess.run(
