@@ -156,7 +156,7 @@ def expected_by_chance(
         some = min(block, draws - begin)
         where = np.searchsorted(borders, rng.random((some, n)), side="right")
         cells = where + np.arange(some)[:, None] * units
-        thrown = np.bincount(cells.ravel(), np.tile(z, some), some * units)
+        thrown = np.bincount(cells.ravel(), np.tile(z, some), some * units).astype(np.float64)
         for name, values in indices(thrown.reshape(some, units), x).items():
             sums[name] += float(values.sum())
     h = float((z**2).sum())

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054
-_HALVINGS = 60
+_HALVINGS = 52  # more would round phi to 1
 
 
 def _score(theta: Floats, p1: Floats, n1: Floats, p2: Floats, n2: Floats) -> Floats:
