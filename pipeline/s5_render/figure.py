@@ -63,7 +63,6 @@ _NAME, _FAINT_NAME = 6.5, 5.4
 _MOST_NAMES = 60
 _LINES = {"village": 0.25, "district": 0.4, "focus": 0.7, "regency": 1.15}
 _HIDDEN_SHARE = 0.1
-_GAP_M = 800.0
 _ROUNDS = 4
 _STRICTLY, _LOOSELY = (True,), (True, False)
 
@@ -330,6 +329,11 @@ class Drawer:
             self._symbols(axes, layer)
         unnamed, taken = self._names(axes, layer, frame)
         self._district_names(axes, layer, frame, taken)
+        if self.plan.watermark:
+            mark = printable(self.plan.watermark[language])
+            look = {"size": 0.9 * _MAP / len(mark) / POINT, "color": style.ink, "alpha": 0.16}
+            axes.text(0.5, 0.5, mark, transform=axes.transAxes, rotation=35, weight="bold",
+                      ha="center", va="center", zorder=20, gid="watermark", **look)  # fmt: skip
         page.sheet.add_patch(
             Rectangle((EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line)
         )
@@ -413,7 +417,7 @@ class Drawer:
     def _names(self, axes: Axes, layer: LayerPlan, frame: _Frame) -> tuple[int, list[Any]]:
         """Name what has a figure; return the number left unnamed and the room taken."""
         table = self._table(layer.table)
-        if layer.geometry == "outline" and len(table) > _MOST_NAMES:
+        if layer.geometry != "choropleth" and len(table) > _MOST_NAMES:
             return 0, []
         names = [_shorten(printable(str(name))) for name in table[layer.title_field].fillna("")]
         if layer.geometry == "symbols":
@@ -745,9 +749,6 @@ class Drawer:
         """Return a small map of the whole area with the frame of the large one."""
         style = self.plan.style
         shapes = self._regencies
-        if (self.plan.tables["village"]["boundary_kind"] == "approximate").any():
-            # Approximate cells leave gaps, whose outlines would fill a map as small as this.
-            shapes = shapely.buffer(shapely.buffer(shapes, _GAP_M), -_GAP_M)
         west, south, east, north = shapely.total_bounds(shapes)
         ground = shapely.box(west, south, east, north)
         if shapely.covered_by(ground, frame.box()):

@@ -31,6 +31,12 @@ from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number
 UNCATEGORISED = "uncategorised"
 """Key of the class of features whose category the source does not give."""
 
+GRID_M = 0.1
+"""Grid on which polygons are joined, metres, so that what touches leaves no sliver."""
+
+GAP_STEP_M = 150.0
+"""Distance of the points along gaps between approximate cells that decide who is nearest."""
+
 _SUM = Text(id="Jumlah: {sums}", en="Sum: {sums}")
 _UNPLACED = Text(id="Tidak ditempatkan di {unit}: {n}", en="Not placed in a {unit}: {n}")
 
@@ -708,6 +714,8 @@ def plan_atlas(
     short = {row["source_id"]: short_citation(row) for row in sources.to_dict("records")}
     area = about["area"]
     drawn = {name: _drawable(frame, name, tables, crs) for name, frame in tables.items()}
+    if (tables["village"]["boundary_kind"] == "approximate").any():
+        drawn |= _without_gaps(drawn, crs)
     layers, faults, omitted = [], [], []
     for group in catalogue_.atlas.groups:
         for name in group.layers:
@@ -740,6 +748,7 @@ def plan_atlas(
         village["village_code"].str.startswith(codes) if codes else village["village_code"].notna()
     )
     moment = about["timestamp"] and datetime.fromisoformat(about["timestamp"])
+    layers = opening(layers)
     kept = {layer.id for layer in layers}
     title, footer = Text(**area["title"]), _footer(about, village, crs, moment or None)
     watermark = t(f"edition.{about['edition']}") if about.get("edition") else None
@@ -770,6 +779,37 @@ def plan_atlas(
         omitted=tuple(omitted),
         watermark=watermark,
     )
+
+
+def opening(layers: Sequence[LayerPlan]) -> list[LayerPlan]:
+    """Choose what a map opens with where the layers declared visible leave it empty.
+
+    One fill is shown, since a second would hide it: the first declared visible. Where none of
+    those has anything to draw, the first fill of another measure than the symbols on top of it,
+    else the fill of the largest units, where symbols of the same measure leave most in sight.
+    Where there are no fills and no symbols are shown, the first layer of symbols is.
+
+    Parameters
+    ----------
+    layers : sequence of LayerPlan
+        In the order of the panel.
+
+    Returns
+    -------
+    list of LayerPlan
+        The same layers, some with another ``is_visible``.
+    """
+    fills = [layer for layer in layers if layer.geometry == "choropleth"]
+    symbols = [layer for layer in layers if layer.geometry == "symbols"]
+    on_top = {layer.value for layer in symbols if layer.is_visible}
+    wanted = [layer for layer in fills if layer.is_visible]
+    wanted += [layer for layer in fills if layer.value not in on_top]
+    wanted += sorted(fills, key=lambda layer: len(layer.class_of))
+    shown = {layer.id for layer in layers if layer.is_visible and layer.geometry != "choropleth"}
+    shown |= {layer.id for layer in wanted[:1]}
+    if not fills and not on_top:
+        shown |= {layer.id for layer in symbols[:1]}
+    return [replace(layer, is_visible=layer.id in shown) for layer in layers]
 
 
 def _marked(layer: LayerPlan, mark: Text) -> LayerPlan:
@@ -810,6 +850,67 @@ def _drawable(
         unit = placed["village_name"].fillna(unit)
     radius = np.sqrt(unit.map(area).astype("Float64").fillna(1.0).astype(float) * 1e6 / math.pi)
     return spread_points(placed, table_key(name), radius, crs)
+
+
+def _without_gaps(tables: Mapping[str, gpd.GeoDataFrame], crs: CRS) -> dict[str, gpd.GeoDataFrame]:
+    """Close the gaps between approximate cells in every table of districts and of regencies.
+
+    Left open, each of the many gaps would be drawn with the strong line of a district border.
+    """
+    area = tables["village"]["area_km2"].astype(float)
+    reach_m = 1500 * math.sqrt(float(area.median()) / math.pi)
+    district = fill_gaps(tables["district"], reach_m, crs)
+    shapes = {
+        "district_code": district.set_index("district_code").geometry,
+        "regency_code": district.dissolve("regency_code").geometry,
+    }
+    return {
+        name: frame.set_geometry(shapes[key].loc[frame[key]].set_axis(frame.index))
+        for name, frame in tables.items()
+        if (key := table_key(name)) in shapes
+    }
+
+
+def fill_gaps(units: gpd.GeoDataFrame, reach_m: float, crs: CRS) -> gpd.GeoDataFrame:
+    """Give the gaps between units to the unit nearest to each place, for drawing only.
+
+    Parameters
+    ----------
+    units : geopandas.GeoDataFrame
+        Polygons in EPSG:4326 that do not overlap.
+    reach_m : float
+        Half the width of the widest gap and of the widest bay that is closed, metres.
+    crs : pyproj.CRS
+        Projected CRS (metres).
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The rows with larger polygons; what was covered stays with its unit.
+    """
+    cells = units.geometry.to_crs(crs).to_numpy()
+    whole = shapely.union_all(cells, grid_size=GRID_M)
+    closed = shapely.buffer(shapely.buffer(whole, reach_m), -reach_m)
+    gaps = shapely.set_precision(shapely.difference(closed, whole), GRID_M)
+    if shapely.is_empty(gaps):
+        return units
+    edges = shapely.get_coordinates(shapely.segmentize(gaps.boundary, GAP_STEP_M))
+    seeds = shapely.points(np.unique(np.round(edges, 1), axis=0))
+    owner = shapely.STRtree(cells).nearest(seeds)
+    zones = np.array(
+        shapely.get_parts(
+            shapely.voronoi_polygons(shapely.multipoints(seeds), extend_to=gaps, ordered=True)
+        )
+    )
+    filled = []
+    for i, cell in enumerate(cells):
+        zone = shapely.coverage_union_all(zones[owner == i])
+        pieces = shapely.get_parts(shapely.intersection(zone, gaps, grid_size=GRID_M))
+        is_beside = (shapely.area(pieces) > 0) & (shapely.distance(pieces, cell) <= GRID_M)
+        filled.append(shapely.union_all([cell, *pieces[is_beside]], grid_size=GRID_M))
+    # Crumbs that touch another unit than the nearest, and slivers of rounding.
+    filled = shapely.coverage_clean(filled, snapping_distance=1.0, gap_width=GAP_STEP_M)
+    return units.set_geometry(gpd.GeoSeries(filled, units.index, crs=crs).to_crs(GEOGRAPHIC))
 
 
 def _bounds(frame: gpd.GeoDataFrame) -> tuple[float, float, float, float]:

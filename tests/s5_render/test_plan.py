@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,26 @@ from hypothesis import strategies as st
 
 import geopandas as gpd
 import shapely
+import shapely.affinity
 from pyproj import CRS
 
 from pipeline.contracts.errors import InputError
 from pipeline.contracts.layer import LayerSpec, Scheme, load_layers
 from pipeline.contracts.provenance import PROJECT
-from pipeline.s5_render.plan import class_limits, plan_layer, ramp, spread_points
+from pipeline.s5_render.load import read_release
+from pipeline.s5_render.plan import (
+    class_limits,
+    fill_gaps,
+    opening,
+    plan_atlas,
+    plan_layer,
+    ramp,
+    spread_points,
+)
 
 if TYPE_CHECKING:
-    from pipeline.s5_render.plan import AtlasPlan
+    from pipeline.contracts.provenance import Paths
+    from pipeline.s5_render.plan import AtlasPlan, LayerPlan
 
 STYLE = load_layers(PROJECT / "layers").palettes
 UTM = CRS.from_epsg(32749)
@@ -240,6 +252,85 @@ def test_what_is_known_only_to_a_larger_unit_is_said_where_sums_stand(
     assert f"Not placed in a village: {workers} persons." in toy_plan.layer("employment").caption.en
     assert "Not placed" not in toy_plan.layer("district_employment").caption.en
     assert "Not placed" not in toy_plan.layer("clusters").caption.en
+
+
+def measured(plan: AtlasPlan, *without: str) -> list[LayerPlan]:
+    """Return the published layers without those that measure one of these columns."""
+    published = [layer for layer in plan.layers if layer.group != "register"]
+    return [layer for layer in published if layer.value not in without]
+
+
+def shown(layers: list[LayerPlan]) -> set[str]:
+    return {layer.id for layer in opening(layers) if layer.is_visible}
+
+
+def test_a_map_opens_with_what_there_is_to_see(toy_plan: AtlasPlan) -> None:
+    borders = {"regencies", "districts", "villages"}
+    assert shown(measured(toy_plan)) == {"firms", "clusters", *borders}
+    # Another measure than the circles on top; of the same one, the largest units.
+    assert shown(measured(toy_plan, "firms_count")) == {"workers_per_firm", "clusters", *borders}
+    same = measured(toy_plan, "firms_count", "workers_per_firm", "firms_per_km2")
+    assert shown(same) == {"district_employment", "clusters", *borders}
+    # No fill at all, and no circles that are declared visible.
+    points = [layer for layer in same if layer.value is None or layer.geometry == "outline"]
+    assert shown(points) == {"facilities", *borders}
+    assert shown([layer for layer in points if layer.geometry == "outline"]) == borders
+
+
+def test_one_fill_is_shown_where_two_are_declared_visible(toy_plan: AtlasPlan) -> None:
+    layers = [
+        replace(layer, is_visible=layer.geometry == "choropleth") for layer in measured(toy_plan)
+    ]
+    assert shown(layers) == {"firms"}
+
+
+def test_gaps_go_to_the_nearest_unit_and_nothing_is_lost() -> None:
+    cells = [
+        shapely.box(0, 0, 10_000, 10_000),
+        shapely.box(10_400, 0, 20_000, 10_000),
+        shapely.box(0, 10_600, 20_000, 20_000),
+        shapely.box(40_000, 0, 50_000, 10_000),
+    ]
+    origin = gpd.GeoSeries.from_xy([700_000], [9_200_000], crs=UTM).iloc[0]
+    there = gpd.GeoSeries(
+        [shapely.affinity.translate(cell, origin.x, origin.y) for cell in cells], crs=UTM
+    )
+    filled = fill_gaps(gpd.GeoDataFrame(geometry=there.to_crs("EPSG:4326")), 800.0, UTM)
+    found = filled.geometry.to_crs(UTM).to_numpy()
+    assert shapely.coverage_is_valid(found)
+    before = there.to_numpy()
+    assert (shapely.area(shapely.difference(before, found)) < 1).all()
+    assert shapely.area(found[3]) == pytest.approx(1e8, rel=1e-6)
+    assert len(shapely.get_parts(shapely.union_all(found))) == 2
+    for x, y, nearest in [(10_150, 5_000, 0), (10_250, 5_000, 1), (5_000, 10_500, 2)]:
+        point = shapely.Point(origin.x + x, origin.y + y)
+        assert list(shapely.contains(found, point)) == [i == nearest for i in range(4)]
+
+
+def test_borders_of_approximate_cells_are_drawn_without_their_gaps(
+    toy_release: tuple[Paths, str],
+) -> None:
+    release = read_release(*toy_release, "internal")
+    tables = {name: release.tables[name] for name in release.plan.tables}
+    kinds = pd.Series("approximate", index=tables["village"].index, dtype="string")
+    cells = {
+        name: tables[name].set_geometry(
+            tables[name].geometry.to_crs(UTM).buffer(-60.0).to_crs("EPSG:4326")
+        )
+        for name in ("district", "regency")
+    }
+    plan = plan_atlas(
+        release.about,
+        {**tables, **cells, "village": tables["village"].assign(boundary_kind=kinds)},
+        release.tables["sources"],
+        load_layers(PROJECT / "layers"),
+        UTM,
+    )
+    district, regency = (plan.tables[name].to_crs(UTM).geometry for name in ("district", "regency"))
+    assert shapely.coverage_is_valid(district.to_numpy())
+    assert district.area.sum() > 1.01 * cells["district"].to_crs(UTM).area.sum()
+    assert regency.area.sum() == pytest.approx(district.area.sum(), rel=1e-6)
+    assert release.plan.tables["district"].geometry.equals(tables["district"].geometry)
 
 
 def test_two_clusters_of_one_village_are_moved_apart_and_say_so(toy_plan: AtlasPlan) -> None:
