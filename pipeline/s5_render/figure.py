@@ -332,9 +332,9 @@ class Drawer:
         if self.plan.watermark:
             mark = printable(self.plan.watermark[language])
             size = 0.9 * _MAP / len(mark) / POINT
-            axes.text(0.5, 0.5, mark, transform=axes.transAxes, rotation=35, weight="bold", size=size,
-                      color=style.ink, alpha=0.16, ha="center", va="center", zorder=20,
-                      gid="watermark")  # fmt: skip
+            look: dict[str, Any] = {"color": style.ink, "alpha": 0.16, "weight": "bold"}
+            axes.text(0.5, 0.5, mark, transform=axes.transAxes, rotation=35, size=size,
+                      ha="center", va="center", zorder=20, gid="watermark", **look)  # fmt: skip
         page.sheet.add_patch(
             Rectangle((EDGE, top), _MAP, frame.height_mm, fill=False, lw=0.6, ec=style.strong_line)
         )
