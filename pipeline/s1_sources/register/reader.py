@@ -53,6 +53,7 @@ MAX_CHARACTERS = 2_000
 """Most characters of a cell that is read; an address has fifty."""
 UNDERSTOOD = ("letter", "header", "read_as", "how", "detail")
 _ERROR_VALUE = r"^(?:#(?:REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|Err:\d+)$"
+_ODD_SPACE = r"[\p{Cf}\p{Cc}\p{Zl}\p{Zp}\x{a0}\x{2000}-\x{200a}\x{202f}\x{3000}]|  "
 _RUNNING_TEXT = ("firm_name", "raw_address", "hamlet", "village_stated", "district_stated",
                  "regency_stated", "principal", "note")  # fmt: skip
 
@@ -200,7 +201,9 @@ class Reader:
         if header.position not in self.cells:
             column = self.grid.columns[header.position]
             numbers = None if column.numbers is None else column.numbers[self.first :]
-            taken = Cells(column.text.slice(self.first), numbers).take(self.kept)
+            below = Cells(column.text.slice(self.first), numbers)
+            # Where every row is a firm the cells need no copy, which counts for a million rows.
+            taken = below if len(self.kept) == self.count else below.take(self.kept)
             self.cells[header.position] = self._sound(header, taken)
         return self.cells[header.position]
 
@@ -216,8 +219,10 @@ class Reader:
             self._cell_fault(
                 header, kept, f"at most {MAX_CHARACTERS:,} characters", f"{length:,} characters"
             )
-        text = pc.if_else(pa.array(is_wrong | is_long), pa.scalar(None, pa.string()), text)
-        if header.name in IDENTIFYING or header.name in _RUNNING_TEXT:
+        if is_wrong.any() or is_long.any():
+            text = pc.if_else(pa.array(is_wrong | is_long), pa.scalar(None, pa.string()), text)
+        is_running = header.name in IDENTIFYING or header.name in _RUNNING_TEXT
+        if is_running and pc.any(pc.match_substring_regex(text, _ODD_SPACE)).as_py():
             text = pc.replace_substring_regex(text, r"[\p{Cf}]", "")
             text = pc.replace_substring_regex(text, r"[\s\p{Z}\p{Cc}]+", " ")
         return Cells(text, cells.numbers)
@@ -333,7 +338,8 @@ class Reader:
     def _clean(self, header: Header) -> pa.Array:
         text = self._cells(header).text
         nothing = pc.is_in(pc.utf8_lower(text), pa.array(sorted(NOTHING), pa.string()))
-        text = pc.if_else(nothing, pa.scalar(None, pa.string()), text)
+        if pc.any(nothing).as_py():
+            text = pc.if_else(nothing, pa.scalar(None, pa.string()), text)
         text, found = scrub(text)
         for kept, name in found:
             self.problems.add(
@@ -880,8 +886,10 @@ def _typed(name: str, values: Any) -> pd.Series:
     """Return values as a column of the contract's type; NaN is missing."""
     kind = COLUMNS[name].kind
     if kind == "text":
-        items = values.to_pylist() if isinstance(values, pa.Array) else list(values)
-        return pd.Series(items, dtype=DTYPES[kind])
+        if isinstance(values, pa.Array):
+            # The contract's text is Arrow's already: no cell becomes a Python object.
+            return pd.Series(pd.arrays.ArrowStringArray(pa.chunked_array([values])))
+        return pd.Series(list(values), dtype=DTYPES[kind])
     array = np.asarray(values)
     if array.dtype.kind == "f":
         missing = np.isnan(array)
