@@ -43,8 +43,11 @@ _UNPLACED = Text(id="Tidak ditempatkan di {unit}: {n}", en="Not placed in a {uni
 OFFSET_SHARE = 0.4
 """Drawing-only offset of points in one place, as a share of the unit's equivalent radius."""
 
-OFFSET_MOST_M = 500.0
-"""The largest such offset, metres: centres of one district stay recognisably together."""
+DISTRICT_SHARE = 0.5
+"""How much of a district's radius counts for its points: they stay recognisably together."""
+
+OFFSET_MOST_M = 1500.0
+"""The largest such offset, metres."""
 
 
 @dataclass(frozen=True)
@@ -656,7 +659,7 @@ def spread_points(
         Column that orders the points of one place, so that the result is always the same.
     radius_m : pandas.Series
         Equivalent radius of the unit each point stands for, metres; the points of one place are
-        put on a circle of 0.4 of it, at most 500 m.
+        put on a circle of 0.4 of it, at most 1500 m.
     crs : pyproj.CRS
         Projected CRS (metres).
 
@@ -713,7 +716,7 @@ def plan_atlas(
     cited = dict(zip(sources["source_id"], sources["citation"], strict=True))
     short = {row["source_id"]: short_citation(row) for row in sources.to_dict("records")}
     area = about["area"]
-    drawn = {name: _drawable(frame, name, tables, crs) for name, frame in tables.items()}
+    drawn = {name: drawable(frame, name, tables, crs) for name, frame in tables.items()}
     if (tables["village"]["boundary_kind"] == "approximate").any():
         drawn |= _without_gaps(drawn, crs)
     layers, faults, omitted = [], [], []
@@ -831,25 +834,35 @@ def _nothing_to_draw(spec: LayerSpec, frame: gpd.GeoDataFrame) -> Text | None:
     return None
 
 
-def _drawable(
+def drawable(
     frame: gpd.GeoDataFrame, name: str, tables: Mapping[str, gpd.GeoDataFrame], crs: CRS
 ) -> gpd.GeoDataFrame:
-    """Leave units as they are; drop points without a place and spread those that coincide."""
+    """Leave units as they are; drop points without a place and spread those that coincide.
+
+    Parameters
+    ----------
+    frame : geopandas.GeoDataFrame
+        A released table, EPSG:4326.
+    name : str
+        Its name.
+    tables : mapping
+        Released tables; ``village`` and ``district`` give the size of the units.
+    crs : pyproj.CRS
+        Projected CRS (metres).
+    """
     if frame.empty or not (frame.geom_type.dropna() == "Point").any():
         return frame
     placed = frame[frame.geometry.notna()].reset_index(drop=True)
-    area = pd.concat(
-        [
-            tables["village"].set_index("village_name")["area_km2"],
-            tables["district"].set_index("district_name")["area_km2"],
-        ]
-    )
-    area = area[~area.index.duplicated()]
-    unit = placed["district_name"]
+    radius = _radius_m(tables["district"], "district_name", placed) * DISTRICT_SHARE
     if "village_name" in placed:
-        unit = placed["village_name"].fillna(unit)
-    radius = np.sqrt(unit.map(area).astype("Float64").fillna(1.0).astype(float) * 1e6 / math.pi)
-    return spread_points(placed, table_key(name), radius, crs)
+        radius = _radius_m(tables["village"], "village_name", placed).fillna(radius)
+    return spread_points(placed, table_key(name), radius.fillna(OFFSET_MOST_M), crs)
+
+
+def _radius_m(units: gpd.GeoDataFrame, name: str, points: gpd.GeoDataFrame) -> pd.Series:
+    """Return the equivalent radius of the unit each point names, metres."""
+    area = units.drop_duplicates(name).set_index(name)["area_km2"].astype(float)
+    return np.sqrt(points[name].map(area).astype(float) * 1e6 / math.pi)
 
 
 def _without_gaps(tables: Mapping[str, gpd.GeoDataFrame], crs: CRS) -> dict[str, gpd.GeoDataFrame]:

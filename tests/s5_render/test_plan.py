@@ -24,6 +24,7 @@ from pipeline.contracts.provenance import PROJECT
 from pipeline.s5_render.load import read_release
 from pipeline.s5_render.plan import (
     class_limits,
+    drawable,
     fill_gaps,
     opening,
     plan_atlas,
@@ -342,6 +343,20 @@ def test_two_clusters_of_one_village_are_moved_apart_and_say_so(toy_plan: AtlasP
     area = toy_plan.tables["village"].set_index("village_code").loc["99.01.01.1002", "area_km2"]
     radius = 0.4 * math.sqrt(area * 1e6 / math.pi)
     assert points.iloc[0].distance(points.iloc[1]) == pytest.approx(2 * radius, rel=1e-4)
+
+
+def test_points_of_one_district_are_moved_apart_by_a_part_of_its_size(toy_plan: AtlasPlan) -> None:
+    """Wider than in a village, so that circles of one kecamatan do not hide each other."""
+    frame = toy_plan.tables["centre"].iloc[:2].copy()
+    district = toy_plan.tables["district"].iloc[0]
+    frame["village_name"] = pd.NA
+    frame["district_name"] = district["district_name"]
+    middle = shapely.point_on_surface(district.geometry)
+    tables = {**toy_plan.tables, "centre": frame.set_geometry([middle, middle], crs="EPSG:4326")}
+    moved = drawable(tables["centre"], "centre", tables, UTM).geometry.to_crs(UTM)
+    apart = moved.iloc[0].distance(moved.iloc[1])
+    radius = math.sqrt(district["area_km2"] * 1e6 / math.pi)
+    assert apart == pytest.approx(2 * min(0.2 * radius, 1500), rel=1e-4)
 
 
 def test_offsets_do_not_depend_on_the_order_of_rows() -> None:
