@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.area import load_area
+import numpy as np
+
+from pipeline.contracts.area import AreaConfig, load_area
 from pipeline.contracts.provenance import Paths, StageRecord, run_stage
 from pipeline.s3_analyse.aggregate import comparison, firm_totals, totals
+from pipeline.s3_analyse.concentration import pairs, summary
 from pipeline.s3_analyse.crosstabs import recompute
+from pipeline.s3_analyse.specialisation import LEVELS, by_unit, read_kinds, sentra
 from pipeline.s3_analyse.survey import linkages, score_classes
 
 
 def run(paths: Paths, name: str) -> bool:
     """Run the stage unless its result stands; return whether it ran."""
-    load_area(paths.areas, name)
+    area = load_area(paths.areas, name)
     folder = str(paths.areas / name / "tables")
+    parameters = {"seed": area.seed, "policy": area.policy.model_dump()}
     return run_stage(
-        StageRecord(paths, name, "analyse", after=("sources", "geocode")),
-        lambda record: _work(record, folder),
+        StageRecord(paths, name, "analyse", after=("sources", "geocode"), parameters=parameters),
+        lambda record: _work(record, folder, area),
     )
 
 
-def _work(record: StageRecord, folder: str) -> None:
+def _work(record: StageRecord, folder: str, area: AreaConfig) -> None:
     clusters = record.read("geocode", "cluster")
     for unit in ("village", "district", "regency"):
         units = record.read("sources", unit)
@@ -52,3 +57,19 @@ def _work(record: StageRecord, folder: str) -> None:
     record.write("score_class", score_classes(scales, scores, folder))
     reported, ties = record.read("sources", "linkages"), record.read("sources", "ties")
     record.write("linkage", linkages(reported, ties))
+    _specialisation(record, area)
+
+
+def _specialisation(record: StageRecord, area: AreaConfig) -> None:
+    firms = record.read("geocode", "firm")
+    units = {level: record.read("sources", level) for level in LEVELS}
+    kinds = read_kinds(firms)
+    name = " + ".join(regency.name for regency in area.regencies)
+    of_summary, of_pairs = np.random.default_rng(area.seed).spawn(2)
+    record.write("specialisation_unit", by_unit(kinds, units, name, area.policy))
+    record.write("specialisation_summary", summary(kinds, units, name, area.policy, of_summary))
+    record.write("specialisation_pair", pairs(kinds, units, name, area.policy, of_pairs))
+    households = record.read("sources", "households")
+    record.write("sentra_test", sentra(kinds, units["village"], households, area.policy))
+    dropped = {"no specialisation stated": kinds.unknown} if kinds.unknown else {}
+    record.count("specialisation_unit", len(firms), len(kinds.firms), dropped)
