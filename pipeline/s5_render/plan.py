@@ -25,6 +25,7 @@ from pipeline.contracts.columns import COLUMNS, Column
 from pipeline.contracts.crs import GEOGRAPHIC
 from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.layer import LayerCatalogue, LayerSpec, Palettes, Scheme
+from pipeline.contracts.specialisations import split, vocabulary
 from pipeline.contracts.tables import TABLES
 from pipeline.contracts.text import LANGUAGES, Language, Text, catalogue, number_text, same, t
 
@@ -36,6 +37,9 @@ GRID_M = 0.1
 
 GAP_STEP_M = 150.0
 """Distance of the points along gaps between approximate cells that decide who is nearest."""
+
+_OF_FIRMS = "register_"
+"""Tables of sums over the firms of a register begin so."""
 
 _SUM = Text(id="Jumlah: {sums}", en="Sum: {sums}")
 _UNPLACED = Text(id="Tidak ditempatkan di {unit}: {n}", en="Not placed in a {unit}: {n}")
@@ -465,7 +469,7 @@ def plan_layer(
         max_mm=spec.symbols.max_mm if spec.symbols else None,
         missing_mm=spec.symbols.missing_mm if spec.symbols else None,
         hollow=hollow,
-        fields=tuple(field_plan(name, role) for name, role in spec.fields.items()),
+        fields=tuple(field_plan(name, role, frame[name]) for name, role in spec.fields.items()),
         caption=_caption(
             spec, frame, has_no_value, sources, _sums(spec, frame, classes, class_of, unplaced)
         ),
@@ -480,8 +484,17 @@ def table_key(table: str) -> str:
     return TABLES[name].key[0]
 
 
-def field_plan(name: str, role: str = "popup") -> FieldPlan:
+def field_plan(name: str, role: str = "popup", cells: pd.Series | None = None) -> FieldPlan:
     """Return how the column `name` is shown.
+
+    Parameters
+    ----------
+    name : str
+        A column of the data dictionary.
+    role : str
+        As the layer file has it.
+    cells : pandas.Series, optional
+        The column itself, for the vocabulary of columns whose cells hold several words.
 
     Examples
     --------
@@ -495,6 +508,10 @@ def field_plan(name: str, role: str = "popup") -> FieldPlan:
         for key, text in catalogue().items()
         if key.startswith(prefix)
     }
+    if name == "specialisation" and cells is not None:
+        labels = {key: entry.label for key, entry in vocabulary().items()}
+        for cell in sorted(set(cells.dropna())):
+            values[cell] = _join([labels.get(one, same(one)) for one in split(cell)], "; ")
     return FieldPlan(name, spec.kind, spec.label, spec.unit_text, spec.decimals, role, values)
 
 
@@ -562,7 +579,8 @@ def _caption(
         if kinds:
             parts.append(t("caption.status", status=_join([t(f"status.{kind}") for kind in kinds])))
     if is_measured:
-        parts.append(t("caption.uncertainty"))
+        of_firms = "status" in shown and set(shown["status"].dropna()) <= {"register", "synthetic"}
+        parts.append(t("caption.uncertainty_firms" if of_firms else "caption.uncertainty"))
     if spec.geometry != "outline" and (years := _years(shown)):
         span = same(years[0] if len(years) == 1 else f"{years[0]} … {years[-1]}")
         parts.append(t("caption.period", period=span))
@@ -612,10 +630,15 @@ def _sums(
             ]
         parts.append(_SUM.format(sums=_join(sums, "; ")))
     if unplaced:
-        label = COLUMNS[f"{spec.table}_name"].label
+        label = COLUMNS[f"{_unit(spec.table)}_name"].label
         unit = Text(id=label.id.lower(), en=label.en.lower())
         parts.append(_UNPLACED.format(unit=unit, n=_amount(name, unplaced)))
     return parts
+
+
+def _unit(table: str) -> str:
+    """Return the kind of unit a table has rows of."""
+    return table.removeprefix(_OF_FIRMS)
 
 
 def _amount(column: str, value: float) -> Text:
@@ -624,8 +647,13 @@ def _amount(column: str, value: float) -> Text:
     return Text(id=f"{text.id} {unit.id}", en=f"{text.en} {unit.en}") if unit else text
 
 
-def _unplaced(spec: LayerSpec, tables: Mapping[str, gpd.GeoDataFrame]) -> float:
-    """Return how much of a value of the clusters is known only to units larger than the layer's."""
+def _unplaced(
+    spec: LayerSpec, tables: Mapping[str, gpd.GeoDataFrame], rows: Mapping[str, Any]
+) -> float:
+    """Return how much of a value is known only to units larger than the layer's, or to none."""
+    sums = rows.get("analyse", {}).get(f"{_unit(spec.table)}_firms")
+    if sums and spec.table.startswith(_OF_FIRMS) and spec.value == "firms_count":
+        return float(sums["in"] - sums["out"])
     code = f"{spec.table}_code"
     clusters = tables["cluster"]
     if spec.geometry != "choropleth" or not {code, spec.value} <= set(clusters.columns):
@@ -737,7 +765,7 @@ def plan_atlas(
                 omitted.append((spec.title, reason))
                 continue
             try:
-                frame, unplaced = drawn[spec.table], _unplaced(spec, tables)
+                frame, unplaced = drawn[spec.table], _unplaced(spec, tables, about["rows"])
                 layers.append(
                     plan_layer(spec, group.id, frame, catalogue_.palettes, short, unplaced)
                 )
