@@ -463,7 +463,7 @@ COLUMNS: dict[str, Column] = dict(
                 "Whether firms of the same kind reach the threshold share of households."),
         # Spatial tests
         _column("area_part", "text", "Bagian wilayah", "Part of the area",
-                "all, or 'without' and the code of the regency left out to see what the edge does."),
+                "all, or 'without' and the code of the regency left out to see the edge."),
         _column("spatial_weights", "text", "Tetangga", "Neighbours",
                 "Who is whose neighbour: contiguity, the k nearest (knn_4), all within a distance "
                 "(distance_1km)."),

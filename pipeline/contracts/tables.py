@@ -32,8 +32,44 @@ REFUSALS = (
     "too few firms of the specialisation",
     "all firms of the reference in one unit",
     "no households in the unit",
+    "too few units",
+    "all firms in one unit",
+    "no unit has a neighbour",
+    "no neighbour with firms",
+    "the same value in every unit",
+    "every firm has the specialisation",
+    "the specialisation is in no unit or in every unit",
+    "no firm of the specialisation in the unit",
+    "no figure for the unit",
+    "too few arrangements for p = 0.05",
+    "too few firms with a place of their own",
+    "no firm with a place of its own: only statistics of villages are given",
+    "approximate boundaries cannot place firms inside their village",
+    "too few firms with workers",
+    "no firm within the distance",
 )
 """Why a statistic is not given; it stands in ``refusal``."""
+QUANTITIES = (
+    "share",
+    "presence",
+    "count",
+    "firms",
+    "workers",
+    "workers_per_firm",
+    "production",
+)
+LOCAL_CLASSES = (
+    "high-high",
+    "low-low",
+    "high-low",
+    "low-high",
+    "hot",
+    "cold",
+    "more",
+    "fewer",
+    "not significant",
+    "refused",
+)
 
 VILLAGE_CODE = r"\d{2}\.\d{2}\.\d{2}\.\d{4}"
 DISTRICT_CODE = r"\d{2}\.\d{2}\.\d{2}"
@@ -125,6 +161,18 @@ _TESTED = (
     Rule("family_count", True, low=0),
     "null?",
     Rule("permutations_count", low=0),
+)
+_STATISTIC = (Rule("statistic_value", True), Rule("expected_value", True))
+_RESULT = (*_TESTED, "seed?", "warnings?", *_REFUSED, _STATUS)
+_STRATA = Rule("strata", choices=("none", "size", "precision"))
+_PAIR = ("specialisation_a", "specialisation_b")
+_PLACES = (
+    Rule("radius_m", True, low=0),
+    *_STATISTIC,
+    "value_low?",
+    "value_high?",
+    Rule("draws_count", low=0),
+    Rule("smallest_distance_m", True, low=0),
 )
 
 _CLUSTER_INPUT = (
@@ -699,6 +747,105 @@ _ALL = (
             _STATUS,
         ),
         ("village_code", "specialisation"),
+    ),
+    Table(
+        "autocorrelation_global",
+        "a statistic of how alike neighbouring units are in a quantity",
+        _rules(
+            Rule("level", choices=("village", "district", "hexagon_500m", "hexagon_1km")),
+            "area_part",
+            "spatial_weights",
+            "is_main",
+            Rule("quantity", choices=QUANTITIES),
+            "specialisation?",
+            "parent?",
+            Rule("statistic", choices=("moran", "geary", "getis_ord_g", "join_count")),
+            *_STATISTIC,
+            Rule("firms_count", low=0),
+            Rule("tested_units_count", low=0),
+            Rule("isolated_units_count", low=0),
+            *_RESULT,
+        ),
+        ("level", "area_part", "spatial_weights", "quantity", "specialisation", "statistic"),
+    ),
+    Table(
+        "autocorrelation_local",
+        "a statistic of how alike a village and its neighbours are in a quantity",
+        _rules(
+            _village(),
+            "village_name",
+            Rule("quantity", choices=QUANTITIES),
+            "specialisation?",
+            "parent?",
+            Rule("statistic", choices=("local_moran", "gi_star", "local_join_count")),
+            "spatial_weights",
+            Rule("firms_count", low=0),
+            Rule("unit_firms_count", low=0),
+            Rule("specialisation_share_pct", True, low=0, high=100),
+            Rule("shrunken_share_pct", True, low=0, high=100),
+            Rule("neighbours_count", low=0),
+            *_STATISTIC,
+            Rule("local_class", choices=LOCAL_CLASSES),
+            *_RESULT,
+        ),
+        ("village_code", "quantity", "specialisation", "statistic"),
+    ),
+    Table(
+        "colocation_pair",
+        "a statistic of how near firms of one specialisation lie to those of another",
+        _rules(
+            *_PAIR,
+            Rule(
+                "statistic",
+                choices=("clq", "m_workers", "cross_l", "pcf", "village_clq", "join_count"),
+            ),
+            _STRATA,
+            "is_main",
+            Rule("rank", True, low=1),
+            Rule("firms_a_count", low=0),
+            Rule("firms_b_count", low=0),
+            Rule("shared_firms_count", low=0),
+            Rule("located_firms_count", low=0),
+            *_PLACES,
+            Rule("significant_draws_pct", True, low=0, high=100),
+            *_RESULT,
+        ),
+        ("statistic", "strata", "specialisation_a", "specialisation_b"),
+    ),
+    Table(
+        "colocation_curve",
+        "a point of a curve over distance from one specialisation to another",
+        _rules(
+            *_PAIR,
+            Rule("statistic", choices=("cross_l", "pcf")),
+            _STRATA,
+            *_PLACES,
+            "envelope_low?",
+            "envelope_high?",
+            "is_outside?",
+            Rule("p", True, low=0, high=1),
+            Rule("q", True, low=0, high=1),
+            Rule("permutations_count", low=0),
+            _STATUS,
+        ),
+        ("statistic", "strata", "specialisation_a", "specialisation_b", "radius_m"),
+    ),
+    Table(
+        "colocation_local",
+        "how common a specialisation is around the firms of another in a village",
+        _rules(
+            _village(),
+            "village_name",
+            *_PAIR,
+            "spatial_weights",
+            Rule("firms_a_count", low=0),
+            Rule("unit_firms_count", low=0),
+            Rule("neighbours_count", low=0),
+            *_STATISTIC,
+            Rule("local_class", choices=LOCAL_CLASSES),
+            *_RESULT,
+        ),
+        ("village_code", "specialisation_a", "specialisation_b"),
     ),
     # Released tables, as layers are drawn from them
     Table(
