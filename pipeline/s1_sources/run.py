@@ -143,8 +143,8 @@ def run(
             tables = _invent(record, named, area, tables, village, crs)
         firms = empty("register")
         if named:
-            firms = _read_register(record, named, area.crs, status, say)
-            tables["sources"] = _with_source(tables["sources"], named.name, status)
+            firms, said = _read_register(record, named, area.crs, status, say)
+            tables["sources"] = _with_source(tables["sources"], named.name, status, said)
         record.write("register", firms)
         for key in ("sources", "gazetteer", "old_names", "aliases", *AREA_TABLES):
             record.write(key, tables[key])
@@ -205,8 +205,8 @@ def _invent(
 
 def _read_register(
     record: StageRecord, named: Path, crs: str, status: str, say: Callable[[str], None]
-) -> pd.DataFrame:
-    """Read a register, keep what was found out about it, and refuse it if it has errors."""
+) -> tuple[pd.DataFrame, str | None]:
+    """Return a register's firms and what its settings call it; refuse it if it has errors."""
     from pipeline.s1_sources.register.problems import problems_csv
     from pipeline.s1_sources.register.read import read_register, register_lines
 
@@ -216,6 +216,8 @@ def _read_register(
     write_text(folder / PROBLEMS_FILE, problems_csv(register.problems))
     register.require_sound()
     record.write("register_rejected", register.rejected)
+    if len(register.personal.columns) > 1:  # the settings keep it; no later stage reads it
+        record.write("register_personal", register.personal)
     reasons = register.rejected["reason"].value_counts().sort_index()
     dropped = {str(reason): int(count) for reason, count in reasons.items()}
     record.count("register", register.rows, len(register.firms), dropped)
@@ -223,18 +225,23 @@ def _read_register(
         f"register: {one['column']}: {one['what']} ({one['rows']} rows)"
         for one in register.conversions
     ]
-    return register.firms
+    return register.firms, register.settings.source
 
 
-def _with_source(sources: pd.DataFrame, file: str, status: str) -> pd.DataFrame:
+def _with_source(sources: pd.DataFrame, file: str, status: str, said: str | None) -> pd.DataFrame:
     """Add the register to the sources, so that figures cite it."""
+
+    def both(key: str) -> str:
+        text = t(f"register.{key}")
+        return f"{text.id} / {text.en}"
+
     row = {
         "source_id": "register",
         "kind": "table",
         "file": file,
-        "producer": t(f"register.producer.{status}").id,
-        "citation": t(f"register.citation.{status}", file=file).id,
-        "licence": t("register.licence").id,
+        "producer": said or both(f"producer.{status}"),
+        "citation": f"{said or both(f'citation.{status}')}: {file}",
+        "licence": both("licence"),
     }
     added = pd.DataFrame([row]).reindex(columns=sources.columns).astype(sources.dtypes.to_dict())
     return pd.concat([sources, added], ignore_index=True)
