@@ -112,5 +112,5 @@ def test_stage_2_refuses_another_register(paths: Paths, tmp_path: Path) -> None:
     from pipeline.s2_geocode.run import run as geocode
 
     run(paths, "toy", None, write(tmp_path))
-    with pytest.raises(InputError, match="the register stage 1 read, firms.csv"):
+    with pytest.raises(InputError, match=r"the register stage 1 read, firms\.csv"):
         geocode(paths, "toy")
