@@ -35,9 +35,6 @@ UNCATEGORISED = "uncategorised"
 GRID_M = 0.1
 """Grid on which polygons are joined, metres, so that what touches leaves no sliver."""
 
-GAP_STEP_M = 150.0
-"""Distance of the points along gaps between approximate cells that decide who is nearest."""
-
 _OF_FIRMS = "register_"
 """Tables of sums over the firms of a register begin so."""
 
@@ -927,7 +924,8 @@ def fill_gaps(units: gpd.GeoDataFrame, reach_m: float, crs: CRS) -> gpd.GeoDataF
     Returns
     -------
     geopandas.GeoDataFrame
-        The rows with larger polygons; what was covered stays with its unit.
+        The rows with larger polygons, which make a coverage; what was covered stays with its
+        unit, but for corners smaller than a twentieth of `reach_m`.
     """
     cells = units.geometry.to_crs(crs).to_numpy()
     whole = shapely.union_all(cells, grid_size=GRID_M)
@@ -935,7 +933,8 @@ def fill_gaps(units: gpd.GeoDataFrame, reach_m: float, crs: CRS) -> gpd.GeoDataF
     gaps = shapely.set_precision(shapely.difference(closed, whole), GRID_M)
     if shapely.is_empty(gaps):
         return units
-    edges = shapely.get_coordinates(shapely.segmentize(gaps.boundary, GAP_STEP_M))
+    step = reach_m / 20
+    edges = shapely.get_coordinates(shapely.segmentize(gaps.boundary, step))
     seeds = shapely.points(np.unique(np.round(edges, 1), axis=0))
     owner = shapely.STRtree(cells).nearest(seeds)
     zones = np.array(
@@ -950,7 +949,8 @@ def fill_gaps(units: gpd.GeoDataFrame, reach_m: float, crs: CRS) -> gpd.GeoDataF
         is_beside = (shapely.area(pieces) > 0) & (shapely.distance(pieces, cell) <= GRID_M)
         filled.append(shapely.union_all([cell, *pieces[is_beside]], grid_size=GRID_M))
     # Crumbs that touch another unit than the nearest, and slivers of rounding.
-    filled = shapely.coverage_clean(filled, snapping_distance=1.0, gap_width=GAP_STEP_M)
+    filled = shapely.coverage_clean(filled, snapping_distance=1.0, gap_width=step)
+    filled = shapely.coverage_simplify(filled, step)  # the steps of the points along the gaps
     return units.set_geometry(gpd.GeoSeries(filled, units.index, crs=crs).to_crs(GEOGRAPHIC))
 
 

@@ -115,6 +115,7 @@ def atlas_html(plan: AtlasPlan) -> str:
             "language": plan.language,
             "title": plan.title[plan.language],
             "footer": plan.footer[plan.language],
+            "has_focus": plan.focus != plan.bounds,
             "ui": {key: text[plan.language] for key, text in _ui().items()},
             "style": plan.style,
             "css": Markup(_leaflet_css() + _asset("atlas.css")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import shapely
@@ -17,7 +19,7 @@ import shapely
 from pipeline.contracts.provenance import PROJECT
 from pipeline.contracts.text import LANGUAGES, Language, Text, format_number, t
 from pipeline.s5_render.plan import AtlasPlan, ClassPlan, LayerPlan
-from pipeline.s5_render.web import atlas_html
+from pipeline.s5_render.web import PX_PER_MM, atlas_html
 from tests.e2e.conftest import AREAS
 
 if TYPE_CHECKING:
@@ -266,6 +268,89 @@ def test_fills_are_drawn_in_their_class_colours(page: Page, plan: AtlasPlan) -> 
             page.wait_for_function(has_colour, arg=[*place, item.colour])
 
 
+def test_neighbours_leave_no_slits(
+    visit: Callable[..., Watched], toy_plan: AtlasPlan, tmp_path: Path
+) -> None:
+    """Units with a ragged border between them are drawn as one surface."""
+    rng = np.random.default_rng(1)
+    village = toy_plan.tables["village"]
+    west, south, east, north = toy_plan.bounds
+    y = np.linspace(south, north, 120)
+    sides = np.linspace(west, east, len(village) + 1)
+    lines = [np.column_stack([x + rng.uniform(-1, 1, len(y)) * 0.002, y]) for x in sides]
+    strips = [
+        shapely.Polygon(np.vstack([left, right[::-1]])) for left, right in itertools.pairwise(lines)
+    ]
+    tables = {**toy_plan.tables, "village": village.set_geometry(strips, crs=village.crs)}
+    path = tmp_path / "atlas.html"
+    path.write_text(atlas_html(replace(toy_plan, tables=tables)), encoding="utf-8")
+    page = visit(path).page
+    show_only(page, "firms")
+    look_at(page, shapely.Point((west + east) / 2, (south + north) / 2), 11)
+    page.wait_for_function(
+        """([w, s, e, n]) => {
+          const sheet = document.querySelector("#map_atlas .leaflet-overlay-pane canvas");
+          const box = sheet.getBoundingClientRect();
+          const frame = testMap.getContainer().getBoundingClientRect();
+          const low = testMap.latLngToContainerPoint([s, w]);
+          const high = testMap.latLngToContainerPoint([n, e]);
+          const left = Math.max(low.x + 12, 0) + frame.x - box.x;
+          const top = Math.max(high.y + 12, 0) + frame.y - box.y;
+          const right = Math.min(high.x - 12, frame.width) + frame.x - box.x;
+          const bottom = Math.min(low.y - 12, frame.height) + frame.y - box.y;
+          const scale = sheet.width / box.width;
+          const parts = [left, top, right - left, bottom - top].map((part) => part * scale);
+          const [x, y, wide, high_px] = parts.map(Math.round);
+          const pen = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+          pen.canvas.width = wide;
+          pen.canvas.height = high_px;
+          pen.drawImage(sheet, -x, -y);
+          const data = pen.getImageData(0, 0, wide, high_px).data;
+          const clear = data.filter((part, i) => i % 4 === 3 && part < 230).length;
+          return data.length > 200000 && clear === 0;
+        }""",
+        arg=list(toy_plan.bounds),
+    )
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_names_keep_clear_of_circles_and_name_them_in_the_first_view(
+    visit: Callable[..., Watched], plan_of: Callable[[str], AtlasPlan], tmp_path: Path, area: str
+) -> None:
+    plan, path = plan_of(area), tmp_path / "atlas.html"
+    path.write_text(atlas_html(plan), encoding="utf-8")
+    page = visit(path).page
+    written = page.evaluate(
+        """() => {
+          const found = [];
+          const prototype = CanvasRenderingContext2D.prototype;
+          const write = prototype.fillText;
+          prototype.fillText = function (text, x, y) {
+            found.push([text, x, y, this.measureText(text).width]);
+            return write.call(this, text, x, y);
+          };
+          testMap.fire("moveend");
+          prototype.fillText = write;
+          return found;
+        }"""
+    )
+    boxes = [(text, shapely.box(x, y - 5, x + width, y + 5)) for text, x, y, width in written]
+    for layer in plan.layers:
+        if layer.geometry != "symbols" or not layer.is_visible:
+            continue
+        table = plan.tables[layer.table]
+        names = set(table[layer.title_field].dropna())
+        assert names & {text for text, _ in boxes}
+        places = page.evaluate(
+            "all => all.map(([x, y]) => testMap.latLngToContainerPoint([y, x]))"
+            ".map(({x, y}) => [x, y])",
+            shapely.get_coordinates(table.geometry.to_numpy()).tolist(),
+        )
+        circles = shapely.buffer(shapely.points(places), layer.diameter_mm / 2 * PX_PER_MM)
+        for text, box in boxes:
+            assert not shapely.intersects(circles, box).any(), text
+
+
 def test_one_fill_at_a_time_everything_else_free(page: Page, plan: AtlasPlan) -> None:
     fills = [layer.id for layer in plan.layers if layer.geometry == "choropleth"]
     others = [layer.id for layer in plan.layers if layer.geometry != "choropleth"]
@@ -433,6 +518,18 @@ def test_views_show_the_main_area_and_the_whole(page: Page, plan: AtlasPlan) -> 
     page.click("#to-focus")
     wait_until_seen(page, focus, bounds)
     assert re.search(r"\d+ k?m", page.locator(".leaflet-control-scale").inner_text())
+
+
+def test_an_area_without_a_focus_has_one_view(
+    visit: Callable[..., Watched], toy_plan: AtlasPlan, tmp_path: Path
+) -> None:
+    path = tmp_path / "atlas.html"
+    path.write_text(atlas_html(replace(toy_plan, focus=toy_plan.bounds)), encoding="utf-8")
+    page = visit(path).page
+    assert page.locator(".views button").evaluate_all("all => all.map(one => one.id)") == ["to-all"]
+    page.click("#zoom-in")
+    page.click("#to-all")
+    wait_until_seen(page, list(toy_plan.bounds))
 
 
 def test_a_view_asked_for_in_the_middle_of_a_glide_is_not_lost(page: Page, plan: AtlasPlan) -> None:

@@ -119,10 +119,13 @@ function startAtlas(map) {
     return inside;
   }
 
+  function holds({ shapes, boxes }, row, place) {
+    return boxes[row].contains(place) && shapes[row].some(
+      (rings) => rings.reduce((inside, ring) => inside !== insideRing(ring, place), false));
+  }
+
   function unitAt(name, place) {
-    const { shapes, boxes } = data.tables[name];
-    return shapes.findIndex((parts, row) => boxes[row].contains(place) && parts.some(
-      (rings) => rings.reduce((inside, ring) => inside !== insideRing(ring, place), false)));
+    return data.tables[name].shapes.findIndex((_, row) => holds(data.tables[name], row, place));
   }
 
   function boxOf(table, row) {
@@ -141,7 +144,8 @@ function startAtlas(map) {
 
   function style(layer, row) {
     const colour = (classOf(layer, row) || { colour: data.style.missing }).colour;
-    const shared = { renderer: canvas, interactive: false, lineJoin: "round" };
+    // Leaflet would thin out each unit for itself, and leave slits between neighbours.
+    const shared = { renderer: canvas, interactive: false, lineJoin: "round", smoothFactor: 0 };
     if (layer.geometry === "choropleth") {
       // A border in its own colour closes the hairlines between neighbours.
       return { ...shared, color: colour, weight: 0.6, fillColor: colour, fillOpacity: 1 };
@@ -225,7 +229,13 @@ function startAtlas(map) {
 
   // ---------------------------------------------------------------- names on the map
 
-  /* Names are set like a printed map sets them: larger units first, each only where it fits. */
+  /* Names are set like a printed map sets them: larger units first, each only where it fits,
+     none across a circle. Circles are named in the view the map opens with, whatever its scale. */
+  let namesOfSymbols = 11.75;
+  /* More circles than this are named only where one looks at a street or two. */
+  const CROWD = 60;
+  const CROWD_ZOOM = 15;
+
   const names = (() => {
     const pane = map.createPane("names");
     pane.style.zIndex = 450;
@@ -237,7 +247,7 @@ function startAtlas(map) {
     const face = {
       regency: { font: `600 13px ${serif}`, spacing: "2px", upper: true, rank: 0, from: 0, to: 11.9,
         spill: 1.8 },
-      symbols: { font: `600 11.5px ${sans}`, spacing: "0px", rank: 1, from: 11.75, to: 99 },
+      symbols: { font: `600 11.5px ${sans}`, spacing: "0px", rank: 1, to: 99 },
       district: { font: `italic 600 13px ${serif}`, spacing: "0.4px", rank: 2, from: 0, to: 15,
         spill: 1.1 },
       village: { font: `11px ${sans}`, spacing: "0px", rank: 3, from: 12, to: 99, spill: 0.9 },
@@ -250,8 +260,10 @@ function startAtlas(map) {
         const layer = layers.get(id);
         if (!visible.has(id) || layer.geometry === "choropleth") continue;
         const look = face[layer.geometry === "symbols" ? "symbols" : layer.table] || face.village;
-        if (zoom < look.from || zoom > look.to) continue;
         const table = data.tables[layer.table];
+        const isCrowd = layer.geometry === "symbols" && table.at.length > CROWD;
+        const from = isCrowd ? CROWD_ZOOM : look.from ?? namesOfSymbols;
+        if (zoom < from || zoom > look.to) continue;
         rowsToDraw(layer).forEach((row) => {
           const name = data.tables[layer.table].columns[layer.name][row];
           if (name !== null) found.push({ layer, row, name, look, at: table.at[row] });
@@ -273,10 +285,11 @@ function startAtlas(map) {
       pen.scale(ratio, ratio);
       pen.textBaseline = "middle";
       pen.lineJoin = "round";
-      const taken = [];
+      const taken = circles();
       const written = new Set();
       const screen = L.bounds([0, 0], size);
       for (const { layer, row, name, look, at } of candidates()) {
+        const others = taken.filter((other) => other.at !== at);
         const point = map.latLngToContainerPoint(at);
         if (!screen.contains(point) || written.has(name)) continue;
         pen.font = look.font;
@@ -284,8 +297,8 @@ function startAtlas(map) {
         const text = look.upper ? name.toUpperCase() : name;
         const width = pen.measureText(text).width;
         const spot = layer.geometry === "symbols"
-          ? besideSymbol(point, width, radius(layer, row), taken, screen)
-          : insideUnit(layer, row, point, width / look.spill, taken, screen, width);
+          ? besideSymbol(point, width, radius(layer, row), others, screen)
+          : insideUnit(layer, row, point, width / look.spill, others, screen, width);
         if (!spot) continue;
         taken.push(spot);
         written.add(name);
@@ -301,25 +314,50 @@ function startAtlas(map) {
       return L.bounds([left - 2, middle - 8], [left + width + 2, middle + 8]);
     }
 
+    /* What the circles in sight cover, as if they were names; a name so near to a circle that it
+       could be taken for that circle's is kept off too. */
+    function circles() {
+      const shown = [...visible].map((id) => layers.get(id))
+        .filter(({ geometry }) => geometry === "symbols");
+      return shown.flatMap((layer) => data.tables[layer.table].at.map((at, row) => {
+        const { x, y } = map.latLngToContainerPoint(at);
+        const near = radius(layer, row) + 4;
+        return {
+          at,
+          overlaps: ({ min, max }) => Math.hypot(
+            Math.max(min.x - x, 0, x - max.x), Math.max(min.y - y, 0, y - max.y)) < near,
+        };
+      }));
+    }
+
     function free(spot, taken, screen) {
       return screen.contains(spot) && !taken.some((other) => other.overlaps(spot));
     }
 
     function besideSymbol({ x, y }, width, r, taken, screen) {
+      const aslant = r * 0.71 + 3;
       const places = [
         [x + r + 3, y], [x - r - 3 - width, y], [x - width / 2, y - r - 9],
-        [x - width / 2, y + r + 9],
+        [x - width / 2, y + r + 9], [x + aslant, y - aslant - 4], [x + aslant, y + aslant + 4],
+        [x - aslant - width, y - aslant - 4], [x - aslant - width, y + aslant + 4],
       ];
       return places.map(([left, middle]) => box(left, middle, width))
         .find((spot) => free(spot, taken, screen)) || null;
     }
 
     function insideUnit(layer, row, { x, y }, needed, taken, screen, width) {
-      const bounds = boxOf(data.tables[layer.table], row);
+      const table = data.tables[layer.table];
+      const bounds = boxOf(table, row);
       const wide = map.latLngToContainerPoint(bounds.getNorthEast()).x -
         map.latLngToContainerPoint(bounds.getSouthWest()).x;
-      const spot = box(x - width / 2, y, width);
-      return needed < wide && free(spot, taken, screen) ? spot : null;
+      if (needed >= wide) return null;
+      const lines = [0, -12, 12, -24, 24, -36, 36];
+      const places = [0, -0.2, 0.2].flatMap((part) => lines.map((down) => [part * wide, down]));
+      return places.map(([right, down]) => [x + right, y + down])
+        .filter(([right, down], i) =>
+          i === 0 || holds(table, row, map.containerPointToLatLng([right, down])))
+        .map(([right, down]) => box(right - width / 2, down, width))
+        .find((spot) => free(spot, taken, screen)) || null;
     }
 
     map.on("moveend zoomend resize", redraw);
@@ -705,7 +743,8 @@ function startAtlas(map) {
     return L.latLngBounds([south, west], [north, east]);
   }
 
-  byId("to-focus").addEventListener("click", () => zoomTo(corners(data.focus)));
+  const toFocus = byId("to-focus"); // not there where the focus is the whole area
+  if (toFocus) toFocus.addEventListener("click", () => zoomTo(corners(data.focus)));
   byId("to-all").addEventListener("click", () => zoomTo(corners(data.bounds)));
   byId("zoom-in").addEventListener("click", () => map.zoomIn(1, { animate: !calm }));
   byId("zoom-out").addEventListener("click", () => map.zoomOut(1, { animate: !calm }));
@@ -812,6 +851,7 @@ function startAtlas(map) {
   writePanel();
   setLanguage(language);
   map.fitBounds(corners(data.focus), { animate: false, padding: [16, 16] });
+  namesOfSymbols = Math.min(namesOfSymbols, map.getZoom());
   map.setMinZoom(Math.floor(map.getBoundsZoom(corners(data.bounds))) - 1);
   map.setMaxBounds(corners(data.bounds).pad(0.6));
   draw();
