@@ -430,6 +430,16 @@ COLUMNS: dict[str, Column] = dict(
                 "Ellison-Glaeser gamma, expected by chance",
                 "Mean of gamma when firms of the same sizes fall on units at random "
                 "(dartboard): what few firms alone make of it.", "", 3),
+        _column("gamma_labels", "real", "Gamma, rata-rata label acak",
+                "Gamma, mean over swapped labels",
+                "Mean of gamma when firms keep place and size and swap their specialisations.",
+                "", 3),
+        _column("p_labels", "real", "Nilai p, label acak", "p, swapped labels",
+                "Probability, two-sided, when firms keep place and size and swap their "
+                "specialisations; right for a specialisation that is much of its own reference.",
+                "", 4),
+        _column("q_labels", "real", "Nilai q, label acak", "q, swapped labels",
+                "p_labels after control of the false discovery rate over the family.", "", 4),
         _column("p", "real", "Nilai p", "p", "Probability under the null, two-sided.", "", 4),
         _column("q", "real", "Nilai q", "q",
                 "p after control of the false discovery rate over the family.", "", 4),

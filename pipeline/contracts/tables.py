@@ -34,6 +34,7 @@ REFUSALS = (
     "no households in the unit",
     "too few units",
     "all firms in one unit",
+    "all firms of the specialisation in one unit",
     "no unit has a neighbour",
     "no neighbour with firms",
     "the same value in every unit",
@@ -154,6 +155,11 @@ _UNIT = ("district_name", _REGENCY, "regency_name")
 _LEVEL = Rule("level", choices=("village", "district", "regency"))
 _WEIGHT = Rule("weight", choices=("firms", "workers"))
 _REFUSED = ("is_refused", Rule("refusal", nullable=True, choices=REFUSALS))
+_LABELS = (
+    "gamma_labels?",
+    Rule("p_labels", True, low=0, high=1),
+    Rule("q_labels", True, low=0, high=1),
+)
 _TESTED = (
     Rule("p", True, low=0, high=1),
     Rule("q", True, low=0, high=1),
@@ -695,6 +701,7 @@ _ALL = (
                 for part in ("", "_low", "_high", "_expected")
             ),
             "interval",
+            *_LABELS,
             *_TESTED,
             Rule("bootstrap_count", low=0),
             "seed?",
@@ -720,6 +727,7 @@ _ALL = (
             Rule("reference_firms_count", low=0),
             "gamma?",
             "gamma_expected?",
+            *_LABELS,
             *_TESTED,
             "seed?",
             "warnings?",

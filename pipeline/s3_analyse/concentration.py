@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,10 @@ from pipeline.s3_analyse.inequality import (
     Floats,
     Ints,
     expected_by_chance,
+    gamma,
     indices,
     recentred_interval,
+    relabelled,
     resampled,
 )
 from pipeline.s3_analyse.specialisation import (
@@ -37,13 +39,23 @@ from pipeline.s3_analyse.specialisation import (
     lay_out,
 )
 from pipeline.stats.concentration import coagglomeration, ellison_glaeser
-from pipeline.stats.inference import adjust, draw_warnings
+from pipeline.stats.inference import adjust, draw_warnings, p_from_counts
 
 INTERVAL = (
     "95 % recentred bootstrap interval over firms drawn with replacement; superpopulation: "
     "registers of as many firms drawn alike, the bias of few firms included"
 )
+SWAPPED = (
+    "p_labels: sets of specialisations are permuted over the firms that count, whose places and "
+    "sizes stay"
+)
 _DOMINANT = 0.25
+_LARGE = (
+    "more than 25 % of its own reference, which draws gamma towards 0 and p to 'dispersed': read "
+    "p_labels"
+)
+_TIE = 1e-12
+_LABELS = ("gamma_labels", "p_labels", "q_labels")
 _MEASURED = [
     f"{name}{part}" for name in (*INDICES, "gamma") for part in ("", "_low", "_high", "_expected")
 ]
@@ -103,7 +115,7 @@ def summary(
             "permutations_count": given * policy.permutations_global,
             "bootstrap_count": given * policy.bootstrap_draws,
         }
-        missing = dict.fromkeys((*_MEASURED, "p", "q", "family_count"), np.nan)
+        missing = dict.fromkeys((*_MEASURED, *_LABELS, "p", "q", "family_count"), np.nan)
         rows |= missing | dict.fromkeys(("family", "null", "seed", "warnings"), None)
         if given.any():
             rows |= _concentration(at, kinds, given, x, reference, policy, stream)
@@ -162,9 +174,22 @@ def _refusal(given: Bools, at: Layout) -> Any:
 
 
 def _null(null: str, at: Layout, reference: str) -> str:
-    return null.replace("the reference given", _named(at, reference)).replace(
-        "all activity", _named(at, reference)
+    return f"p: {null.replace('the reference given', _named(at, reference))}. {SWAPPED}"
+
+
+def _against_labels(
+    drawn: list[Floats], value: Floats, fdr: Literal["bh", "by"]
+) -> dict[str, Floats]:
+    """Return mean, p and q of values (m,) against blocks of draws (some, m)."""
+    simulated = np.concatenate(drawn)
+    slack = _TIE * np.maximum(1.0, np.abs(value))
+    p = p_from_counts(
+        (simulated >= value - slack).sum(axis=0),
+        (simulated <= value + slack).sum(axis=0),
+        len(simulated),
     )
+    p = np.where(np.isfinite(value), p, np.nan)
+    return dict(zip(_LABELS, (simulated.mean(axis=0), p, adjust(p, fdr)[0]), strict=True))
 
 
 def _concentration(
@@ -177,7 +202,7 @@ def _concentration(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Columns of the specialisations that are measured; the others stay missing."""
-    chance, again, darts = rng.spawn(3)
+    chance, again, darts, swaps = rng.spawn(4)
     names = [name for name, one in zip(kinds.names, given, strict=True) if one]
     members = at.members[:, given]
     held = members * at.size[:, None]
@@ -206,6 +231,9 @@ def _concentration(
     made |= {f"{name}_expected": values for name, values in random.items()}
     made |= {"gamma_expected": np.asarray(test.null_mean)}
     made |= {"p": np.asarray(test.p), "q": np.asarray(test.q)}
+    swapped = relabelled(at.unit, at.units, members, at.size, policy.permutations_global, swaps)
+    drawn = [gamma(shares, x, h) for shares, h in swapped]
+    made |= _against_labels(drawn, found["gamma"], policy.fdr)
     full: dict[str, Any] = {}
     for name, values in made.items():
         full[name] = np.full(given.size, np.nan)
@@ -232,9 +260,7 @@ def _notes(
 ) -> str | None:
     notes = list(draw_warnings(policy.permutations_global, family))
     if reference == "register" and own > _DOMINANT:
-        notes.append(
-            f"it is {own:.0%} of its own reference, which draws gamma and the indices towards 0"
-        )
+        notes.append(_LARGE)
     if places == 1:
         notes.append("all its firms lie in one unit: resampled firms never leave it")
     if at.left_out:
@@ -301,7 +327,9 @@ def pairs(
             "status": kinds.status,
             "permutations_count": given * policy.permutations_global,
         }
-        rows |= dict.fromkeys(("gamma", "gamma_expected", "p", "q", "family_count"), np.nan)
+        rows |= dict.fromkeys(
+            ("gamma", "gamma_expected", *_LABELS, "p", "q", "family_count"), np.nan
+        )
         rows |= dict.fromkeys(("family", "null", "seed", "warnings"), None)
         if given.any():
             rows |= _together(at, kinds, enough, given, first, second, x, reference, policy, stream)
@@ -322,12 +350,14 @@ def _together(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Columns of the pairs that are measured; the others stay missing."""
+    darts, swaps = rng.spawn(2)
+    members = at.members[:, enough]
     result = coagglomeration(
         at.codes[at.unit],
-        at.members[:, enough],
+        members,
         at.size,
         policy.permutations_global,
-        rng,
+        darts,
         x=dict(zip(at.codes, x, strict=True)),
         names=[name for name, one in zip(kinds.names, enough, strict=True) if one],
     )
@@ -340,14 +370,30 @@ def _together(
     }  # fmt: skip
     # A wider specialisation and its part are no pair, so the family is smaller than all pairs.
     q, family = adjust(made["p"], policy.fdr)
+    a, b = a[given], b[given]
+    main = np.array([kinds.parents[one] is None for one in np.flatnonzero(enough)])
+    drawn = []
+    for shares, _ in relabelled(
+        at.unit, at.units, members, at.size, policy.permutations_global, swaps
+    ):
+        # The mean specialisation moves with the labels; all firms and the land do not.
+        centre = shares[:, main].mean(axis=1)[:, None] if reference == "mean" else x
+        excess = shares - centre
+        together = excess @ excess.swapaxes(-1, -2)
+        drawn.append(together[:, a, b] / (1.0 - (centre**2).sum(axis=-1)))
+    for name, values in _against_labels(drawn, made["gamma"][given], policy.fdr).items():
+        made[name] = np.full(given.size, np.nan)
+        made[name][given] = values
     shared = np.any(at.members[:, first] & at.members[:, second], axis=0)
     common = draw_warnings(policy.permutations_global, family)
+    own = (at.members * at.size[:, None]).sum(axis=0) / at.size.sum()
+    large = (np.maximum(own[first], own[second]) > _DOMINANT) & (reference == "register")
     if at.left_out:
         common.append(f"{at.left_out} placed firms state no workers, or none, and do not count")
     held = "firms that hold both tie the two together: compare gamma with its mean by chance"
     notes = [
-        "; ".join([*common, held] if both else common) or None if one else None
-        for both, one in zip(shared, given, strict=True)
+        "; ".join([*common, *[held] * both, *[_LARGE] * big]) or None if one else None
+        for both, big, one in zip(shared.tolist(), large.tolist(), given, strict=True)
     ]
     return made | {
         "q": q,

@@ -191,6 +191,57 @@ def expected_by_chance(
     }
 
 
+def relabelled(
+    unit: Ints, units: int, members: Bools, size: Floats, draws: int, rng: np.random.Generator
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield blocks of shares of units when firms keep place and size and swap specialisations.
+
+    The null for a specialisation that is much of its own reference: the dartboard throws it
+    without moving the reference it is part of.
+
+    Parameters
+    ----------
+    unit : array of int, shape (n,)
+    units : int
+    members : array of bool, shape (n, m)
+        Whole sets are swapped.
+    size : array of float, shape (n,)
+    draws : int
+    rng : numpy.random.Generator
+
+    Yields
+    ------
+    s : array of float, shape (some draws, m, units)
+        Share of each unit in each specialisation.
+    h : array of float, shape (some draws, m)
+        Herfindahl index of the sizes of its firms.
+
+    Examples
+    --------
+    >>> held = np.array([[True], [True], [False], [False]])
+    >>> ((s, h),) = relabelled(np.array([0, 0, 1, 1]), 2, held, np.ones(4), 3,
+    ...                        np.random.default_rng(2))
+    >>> s.shape, s.sum(axis=-1).tolist(), h.ravel().tolist()
+    ((3, 1, 2), [[1.0], [1.0], [1.0]], [0.5, 0.5, 0.5])
+    """
+    n, m = members.shape
+    block = max(1, _BLOCK // (n + m * units))
+    for begin in range(0, draws, block):
+        some = min(block, draws - begin)
+        place = rng.permuted(np.tile(np.arange(n), (some, 1)), axis=1)
+        row = np.arange(some)[:, None] * units
+        s, h = np.empty((some, m, units)), np.empty((some, m))
+        for kind, column in enumerate(members.T):
+            firms = place[:, column]
+            held = size[firms]
+            total = held.sum(axis=1)
+            cells = (unit[firms] + row).ravel()
+            amounts = np.bincount(cells, held.ravel(), some * units).reshape(some, units)
+            s[:, kind] = amounts / total[:, None]
+            h[:, kind] = (held**2).sum(axis=1) / total**2
+        yield s, h
+
+
 def resampled(
     unit: Ints,
     units: int,

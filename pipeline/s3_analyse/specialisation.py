@@ -232,7 +232,7 @@ def frame(rows: Mapping[str, Any], table: str) -> pd.DataFrame:
     """
     made = pd.DataFrame(rows)
     for name, dtype in empty(table).dtypes.items():
-        made[str(name)] = made[str(name)].convert_dtypes().astype(dtype)
+        made[str(name)] = made[str(name)].astype(dtype)
     return made[list(empty(table).columns)]
 
 
