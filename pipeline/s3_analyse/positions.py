@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import geopandas as gpd
 import numpy as np
-import shapely
 from numpy.typing import NDArray
+
+import geopandas as gpd
+import shapely
 
 from pipeline.contracts.errors import InvalidArgument, UndefinedStatistic
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import geopandas as gpd
 import numpy as np
 import pytest
+
+import geopandas as gpd
 import shapely
 
 from pipeline.contracts.errors import InvalidArgument, UndefinedStatistic
