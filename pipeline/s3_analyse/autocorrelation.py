@@ -23,6 +23,7 @@ import geopandas as gpd
 
 from pipeline.contracts.area import Policy
 from pipeline.contracts.errors import Fault, InputError, InvalidArgument, TooFewUnits
+from pipeline.contracts.reading import empty
 from pipeline.s3_analyse.inequality import Bools, Floats, Ints
 from pipeline.s3_analyse.positions import FIXED
 from pipeline.s3_analyse.specialisation import Kinds, frame, lay_out, read_kinds
@@ -183,7 +184,7 @@ def autocorrelation(
     -------
     Autocorrelation
         Tables ``autocorrelation_global`` and ``autocorrelation_local``. What the data cannot carry
-        stands there refused, with its reason.
+        stands there refused, with its reason; a register without firms gives no rows.
 
     Raises
     ------
@@ -191,6 +192,8 @@ def autocorrelation(
         A firm in a village that `villages` does not have, a pair of neighbours likewise, or an
         unknown specialisation.
     """
+    if firms.empty:
+        return Autocorrelation(empty("autocorrelation_global"), empty("autocorrelation_local"))
     kinds = read_kinds(firms)
     whole = village_units(kinds, firms, villages, neighbours, crs)
     main, local = rng.spawn(2)
@@ -509,7 +512,7 @@ def _labelled(
         "isolated_units_count": 0 if w is None else int(w.isolates.size),
     }
     names = [("share", one) for one in _SHARE_STATISTICS] + [("presence", "join_count")]
-    if held < policy.min_firms_specialisation:
+    if held < policy.min_firms_specialisation and refused != FEW_PLACES:
         refused = FEW_KIND
     elif refused is None and held == units.size.sum():
         refused = EVERY
