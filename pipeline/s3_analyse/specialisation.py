@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contracts.area import Policy
+from pipeline.contracts.columns import COLUMNS
 from pipeline.contracts.errors import Fault, InputError
 from pipeline.contracts.reading import empty
 from pipeline.contracts.specialisations import JOINER, ancestors, vocabulary
+from pipeline.contracts.tables import DTYPES, TABLES
 from pipeline.s3_analyse.inequality import Bools, Floats, Ints
 from pipeline.s3_analyse.quotient import quotient_interval, shrinkage
 
@@ -230,10 +232,9 @@ def frame(rows: Mapping[str, Any], table: str) -> pd.DataFrame:
     ...        "source_ids": "x"}, "households")["households_count"].dtype
     Int64Dtype()
     """
-    made = pd.DataFrame(rows)
-    for name, dtype in empty(table).dtypes.items():
-        made[str(name)] = made[str(name)].astype(dtype)
-    return made[list(empty(table).columns)]
+    columns = TABLES[table].columns
+    dtypes = {name: DTYPES[COLUMNS[name].kind] for name in columns}
+    return pd.DataFrame({name: rows[name] for name in columns}).astype(dtypes)
 
 
 def by_unit(
