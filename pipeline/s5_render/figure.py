@@ -269,7 +269,8 @@ class Drawer:
     def _frame(self, layer: LayerPlan, legend_mm: float) -> _Frame:
         """Return the ground to show: the focus and all that has data, in a frame that fits."""
         table = self._table(layer.table)
-        asked = self.plan.bounds if layer.geometry == "outline" else self.plan.focus
+        is_whole = layer.geometry == "outline" and layer.table != "village"
+        asked = self.plan.bounds if is_whole else self.plan.focus
         ground = gpd.GeoSeries([shapely.box(*asked)], crs=GEOGRAPHIC).to_crs(self.plan.crs)
         bounds = [ground.total_bounds]
         shown = table if layer.geometry == "symbols" else table[self._has_value(layer)]
@@ -418,7 +419,9 @@ class Drawer:
     def _names(self, axes: Axes, layer: LayerPlan, frame: _Frame) -> tuple[int, list[Any]]:
         """Name what has a figure; return the number left unnamed and the room taken."""
         table = self._table(layer.table)
-        if layer.geometry != "choropleth" and len(table) > _MOST_NAMES:
+        is_outline = layer.geometry == "outline"
+        is_large = layer.geometry != "choropleth" and len(table) > _MOST_NAMES
+        if is_large and not (is_outline and layer.table == "village"):
             return 0, []
         names = [_shorten(printable(str(name))) for name in table[layer.title_field].fillna("")]
         if layer.geometry == "symbols":
@@ -429,6 +432,11 @@ class Drawer:
             rank = table[layer.value].to_numpy(dtype=float, na_value=np.nan)
         order = np.argsort(-rank, kind="stable")
         rows = [int(i) for i in order if names[i] and not np.isnan(rank[i])]
+        if is_outline and layer.table == "village":
+            near = set(self._table("district")["district_code"][self._in_focus])
+            rows = [i for i in rows if table["district_code"].iloc[i] in near]
+            if len(rows) > _MOST_NAMES:
+                return 0, []
         places = shapely.point_on_surface(table.geometry.to_numpy())
         style = self.plan.style
         plain = (style.ink, style.paper)
@@ -442,16 +450,20 @@ class Drawer:
             taken = [*homes, *(shapely.box(*box) for _, box, _ in seats)]
         else:
             homes = shapely.buffer(places, 0.3 * frame.metres_per_mm)
+            fills = [] if is_outline else [table.geometry.iloc[row] for row in rows]
             for row in rows:
                 region = shapely.intersection(table.geometry.iloc[row], frame.box(1.0))
                 ground = layer.classes[layer.class_of[row]].colour
-                dark = layer.geometry == "choropleth" and is_dark(ground)
+                dark = not is_outline and is_dark(ground)
                 colours = (style.paper, ground) if dark else plain
                 if not self._name_inside(
-                    axes, names[row], region, frame, taken, _LOOSELY, _NAME, colours
+                    axes, names[row], region, frame, taken, _LOOSELY, _NAME, colours, fills=fills
                 ):
                     homeless.append(row)
-            seats, homeless = _seats(homeless, names, homes, frame, taken)
+            if is_outline:
+                return len(homeless), taken
+            seats, homeless = _seats(homeless, names, homes, frame, taken, fills)
+            taken += [shapely.box(*box) for _, box, _ in seats]
         for row, box, leader in seats:
             self._name(axes, [names[row]], box, _NAME, *plain)
             if leader is not None:
@@ -471,13 +483,17 @@ class Drawer:
         size: float,
         colours: tuple[str, str],
         gid: str = "name",
+        fills: Sequence[Any] = (),
     ) -> bool:
-        """Write a name inside a region, on one line or two; return whether it found room."""
+        """Write a name inside a region, on one line or two; return whether it found room.
+
+        A name that leaves its region may not hide more than a quarter of any of the `fills`.
+        """
         shapely.prepare(region)
         for is_strict in strictness:
             for lines in ([name], _halves(name)):
                 box = _inside(region, lines, size, frame, taken, is_strict)
-                if box is not None:
+                if box is not None and (is_strict or not _hides(shapely.box(*box), fills)):
                     taken.append(shapely.box(*box))
                     # A name that leaves its region must be read on any ground.
                     shown = colours if is_strict else (self.plan.style.ink, self.plan.style.paper)
@@ -518,7 +534,7 @@ class Drawer:
                 return
             is_named = self._has_value(layer)
         else:
-            is_named = np.zeros(len(district), dtype=bool)
+            is_named = np.asarray(district["district_name"].isin(self._districts_named(layer)))
         style = self.plan.style
         colours = (mix(style.strong_line, style.line, 0.4), style.paper)
         strictness = _LOOSELY if layer.geometry == "outline" else _STRICTLY
@@ -528,6 +544,16 @@ class Drawer:
             self._name_inside(
                 axes, name, region, frame, taken, strictness, _FAINT_NAME, colours, "district-name"
             )
+
+    def _districts_named(self, layer: LayerPlan) -> set[str]:
+        """Return the names of symbols that stand for a whole district."""
+        if layer.geometry != "symbols":
+            return set()
+        table = self._table(layer.table)
+        names = table[layer.title_field]
+        if "village_name" in table:
+            names = names[table["village_name"].isna()]
+        return set(names.dropna())
 
     # The side column
 
@@ -571,7 +597,7 @@ class Drawer:
             ("regency", "regency", style.strong_line),
             ("focus", "district", style.strong_line),
         ]
-        if layer.table != "district" or layer.geometry == "symbols":
+        if layer.geometry != "choropleth" or layer.key == "village_code":
             borders.append(("village", "village", style.line))
         for line, name, colour in borders:
             if layer.geometry == "outline" and layer.table == name:
@@ -835,17 +861,25 @@ def _first(boxes: NDArray[np.object_], fits: NDArray[np.bool_]) -> Box | None:
     return float(west), float(south), float(east), float(north)
 
 
+def _hides(box: Any, fills: Sequence[Any]) -> bool:
+    """Tell whether a box covers more than a quarter of a filled unit."""
+    units = np.asarray(fills, dtype=object)
+    return bool((4 * shapely.area(shapely.intersection(units, box)) > shapely.area(units)).any())
+
+
 def _seats(
     rows: Sequence[int],
     names: Sequence[str],
     homes: NDArray[np.object_],
     frame: _Frame,
     taken: Sequence[Any] = (),
+    fills: Sequence[Any] = (),
 ) -> tuple[list[tuple[int, Box, Any]], list[int]]:
     """Find room for names beside their homes, or apart with a line to them.
 
     Names are seated in order; those that found no room go first in the next round, since the
     others have more choice. The round that seats most wins, then that with the shortest lines.
+    A name stands on one of the `fills` only where there is no other seat; lines may cross them.
 
     Returns
     -------
@@ -864,15 +898,14 @@ def _seats(
         missed: list[int] = []
         room = [*homes, *taken]
         for row in order:
-            box, leader = _beside(homes[row], names[row], frame, room), None
-            if box is None:
-                apart = _apart(homes[row], names[row], frame, room)
-                if apart is None:
-                    missed.append(row)
-                    continue
-                box, leader = apart
-                room.append(leader)
-            room.append(shapely.box(*box))
+            seat = _seat(homes[row], names[row], frame, room, fills)
+            if seat is None and len(fills):
+                seat = _seat(homes[row], names[row], frame, room)
+            if seat is None:
+                missed.append(row)
+                continue
+            box, leader = seat
+            room += [shapely.box(*box), *([] if leader is None else [leader])]
             seats.append((row, box, leader))
         length = sum(float(shapely.length(leader)) for *_, leader in seats if leader is not None)
         if (len(missed), length) < least:
@@ -881,6 +914,14 @@ def _seats(
             break
         order = [*missed, *(row for row in order if row not in missed)]
     return best
+
+
+def _seat(
+    home: Any, name: str, frame: _Frame, taken: Sequence[Any], fills: Sequence[Any] = ()
+) -> tuple[Box, Any] | None:
+    """Return a free box for a name and the line that leads to it, if it needs one."""
+    box = _beside(home, name, frame, [*taken, *fills])
+    return _apart(home, name, frame, taken, fills) if box is None else (box, None)
 
 
 def _disc(home: Any) -> tuple[float, float, float]:
@@ -901,7 +942,9 @@ def _beside(home: Any, name: str, frame: _Frame, taken: Sequence[Any]) -> Box | 
     return _first(*_free(x + steps[:, 0], y + steps[:, 1], half, frame, taken))
 
 
-def _apart(home: Any, name: str, frame: _Frame, taken: Sequence[Any]) -> tuple[Box, Any] | None:
+def _apart(
+    home: Any, name: str, frame: _Frame, taken: Sequence[Any], fills: Sequence[Any]
+) -> tuple[Box, Any] | None:
     """Return a free box at some distance from a disc and a line from the disc to the box.
 
     The nearest box wins whose line crosses no name, no other symbol and no other line.
@@ -916,7 +959,7 @@ def _apart(home: Any, name: str, frame: _Frame, taken: Sequence[Any]) -> tuple[B
         y + np.sin(turn) * (distance + half[1]),
         half,
         frame,
-        taken,
+        [*taken, *fills],
     )
     near = boxes[is_free]
     leaders = shapely.shortest_line(home, shapely.buffer(near, -0.3 * scale))

@@ -22,6 +22,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text as Label
 
+import shapely
+import shapely.affinity
+
 from pipeline.contracts.provenance import PROJECT, Paths
 from pipeline.contracts.text import LANGUAGES, Language, Text, same, t
 from pipeline.s5_render.figure import WIDTH_MM, Drawer, printable, wrap
@@ -270,18 +273,89 @@ def test_a_layer_without_any_value_is_still_drawn(toy_plan: AtlasPlan) -> None:
 def test_names_without_room_are_counted_in_the_caption(toy_plan: AtlasPlan) -> None:
     dots = _first(toy_plan, "symbols", value=True)
     table = toy_plan.tables[dots.table]
-    many = table.iloc[np.zeros(80, dtype=int)].reset_index(drop=True)
-    many[dots.title_field] = [f"Sentra nomor {number}" for number in range(80)]
+    many = table.iloc[np.zeros(60, dtype=int)].reset_index(drop=True)
+    many[dots.title_field] = [f"Sentra nomor {number}" for number in range(60)]
     crowded = replace(
         dots,
-        class_of=np.zeros(80, dtype=np.int64),
-        diameter_mm=np.full(80, dots.missing_mm),
+        class_of=np.zeros(60, dtype=np.int64),
+        diameter_mm=np.full(60, dots.missing_mm),
         sizes=(),
     )
     figure = Drawer(_with_layer(toy_plan, crowded, **{dots.table: many})).figure(dots.id, "en")
     shown = len(_words(figure, "name"))
-    assert 0 < shown < 80
-    assert t("figure.unnamed", n=80 - shown)["en"] in _joined(figure, "caption")
+    assert 0 < shown < 60
+    assert t("figure.unnamed", n=60 - shown)["en"] in _joined(figure, "caption")
+
+
+def test_names_do_not_hide_small_units(toy_plan: AtlasPlan) -> None:
+    """Where units are much smaller than their names, names stand beside them, with lines."""
+    fill = _first(toy_plan, "choropleth")
+    table = toy_plan.tables[fill.table].to_crs(toy_plan.crs)
+    west, south, east, north = table.total_bounds
+    middle = shapely.Point((west + east) / 2, (south + north) / 2)
+    size = (east - west) / 60
+    places = [
+        shapely.affinity.translate(middle, 1.6 * size * (i % 4), 1.6 * size * (i // 4))
+        for i in range(len(table))
+    ]
+    small = table.set_geometry(shapely.buffer(places, size, cap_style="square"), crs=toy_plan.crs)
+    plan = _with_layer(toy_plan, fill, **{fill.table: small.to_crs("EPSG:4326")})
+    figure = Drawer(plan).figure(fill.id, "id")
+    (frame,) = _by_gid(figure, "map")
+    shapes = small.geometry[small[fill.value].notna()].to_numpy()
+    ground = frame.transData.inverted()
+    names = 0
+    for label, extent in _texts(figure):
+        if label.get_gid() == "name":
+            (x0, y0), (x1, y1) = ground.transform(extent.get_points())
+            hidden = shapely.area(shapely.intersection(shapes, shapely.box(x0, y0, x1, y1)))
+            assert (hidden < 0.3 * shapely.area(shapes)).all(), label.get_text()
+            names += 1
+    assert names == len(shapes)
+    assert _by_gid(figure, "leader")
+
+
+def test_village_borders_are_shown_where_the_map_opens_with_their_names(
+    toy_plan: AtlasPlan,
+) -> None:
+    layer = next(
+        one for one in toy_plan.layers if one.geometry == "outline" and one.table == "village"
+    )
+    district = toy_plan.tables["district"].iloc[0]
+    plan = replace(toy_plan, focus=tuple(district.geometry.bounds))
+    figure = Drawer(plan).figure(layer.id, "id")
+    village = toy_plan.tables["village"]
+    inside = village["district_code"] == district["district_code"]
+    named = {word for name in village.loc[inside, "village_name"] for word in name.split(" ")}
+    outside = {word for name in village.loc[~inside, "village_name"] for word in name.split(" ")}
+    shown = {word for name in _words(figure, "name") for word in name.split(" ")}
+    assert shown & named
+    assert not shown & (outside - named)
+    assert _by_gid(figure, "locator-frame")
+
+
+def test_every_line_that_is_drawn_stands_in_the_legend(
+    toy_plan: AtlasPlan, figures: dict[tuple[str, Language], Figure]
+) -> None:
+    said = t("figure.border.village")["id"]
+    for layer in toy_plan.layers:
+        figure = figures[layer.id, "id"]
+        is_drawn = bool(_by_gid(figure, "villages"))
+        is_drawn |= layer.geometry == "choropleth" and layer.key == "village_code"
+        words = " ".join(text.get_text() for text, _ in _texts(figure))
+        assert (said in words) == is_drawn, layer.id
+
+
+def test_a_district_is_named_once_where_a_symbol_stands_for_it(toy_plan: AtlasPlan) -> None:
+    dots = _first(toy_plan, "symbols")
+    table = toy_plan.tables[dots.table].copy()
+    district = toy_plan.tables["district"]["district_name"].iloc[0]
+    table.loc[table.index[0], [dots.title_field, "village_name"]] = [district, None]
+    figure = Drawer(_with_layer(toy_plan, dots, **{dots.table: table})).figure(dots.id, "id")
+    assert district.upper() not in _words(figure, "district-name")
+    table.loc[table.index[0], "village_name"] = "Desa"
+    figure = Drawer(_with_layer(toy_plan, dots, **{dots.table: table})).figure(dots.id, "id")
+    assert district.upper() in _words(figure, "district-name")
 
 
 def test_approximate_boundaries_are_said_on_the_figure(toy_plan: AtlasPlan) -> None:
