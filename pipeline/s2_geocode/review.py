@@ -432,7 +432,7 @@ def _why(method: str) -> str:
 
 
 def _named(gazetteer: Gazetteer, code: str | None) -> str | None:
-    """Return a code with its names: ``33.75.01.1002 Medono, Pekalongan Barat``."""
+    """Return a code with its names: ``33.75.01.1002 Mawar, Melati Barat``."""
     if not code:
         return None
     village = gazetteer.villages.get(code)

@@ -59,6 +59,7 @@ def test_every_table_is_there_even_where_the_area_has_none(folder: Path) -> None
         "item_scores": 9,
         "linkages": 3,
         "ties": 4,
+        "households": 0,
     }
 
 
