@@ -104,6 +104,8 @@ def test_the_web_atlas_the_project_the_figures_and_the_report_say_so(
         assert MARK.id in layout
     report = report_html(plan, release.about, release.tables, [], ())
     assert t("report.assumptions").en in report
+    assert t("report.specialisation_summary").en in report
+    assert t("refusal.too few firms of the specialisation").id in report
     lines = release.tables["demonstration_notes"]
     assert len(lines) > 20
     assert lines["text_en"].str.contains("assumed").sum() > 10

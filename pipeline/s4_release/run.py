@@ -38,6 +38,12 @@ _PASSED = (
     "old_names",
     "crosstabs",
 )
+_OF_SPECIALISATIONS = (
+    "specialisation_unit",
+    "specialisation_summary",
+    "specialisation_pair",
+    "sentra_test",
+)
 
 
 def run(paths: Paths, name: str) -> bool:
@@ -84,7 +90,7 @@ def run(paths: Paths, name: str) -> bool:
             {"no place of their own": len(firms) - len(points)},
         )
         record.write("firm", firms)
-        for table in ("crosstab_check", "score_class", "linkage"):
+        for table in ("crosstab_check", "score_class", "linkage", *_OF_SPECIALISATIONS):
             record.write(table, record.read("analyse", table))
         record.write("comparison", record.read("analyse", "comparison"))
         passed = (*_PASSED, "demonstration_notes") if paths.edition else _PASSED

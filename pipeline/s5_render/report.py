@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ _TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("district_name", "regency_name", "firms_count", "firms_share_pct", "workers_count",
       "workers_male_count", "workers_female_count", "firms_without_workers_count",
       "workers_per_firm", "period", "status")),
+    ("specialisation_summary", "specialisation_summary",
+     ("specialisation", "firms_count", "units_count", "gini", "gini_expected", "gamma",
+      "gamma_labels", "p_labels", "q_labels", "refusal", "status")),
     ("comparison", "comparison",
      ("place_name", "metric", "value", "unit", "period", "status", "note", "source_ids")),
     ("contradictions", "contradictions",
@@ -64,6 +67,18 @@ _TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
+_SHOWN: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    # Units the register does not reach have nothing to say.
+    "register_district": lambda frame: frame[frame["firms_count"].notna()],
+    # The other levels, weights and references are in tables/.
+    "specialisation_summary": lambda frame: frame[
+        (frame["level"] == "village")
+        & (frame["weight"] == "firms")
+        & (frame["reference"] == "register")
+    ],
+}
+
+
 def sections(tables: Mapping[str, pd.DataFrame], sources: Mapping[str, str]) -> list[Section]:
     """Return the tables of the report that have rows.
 
@@ -76,12 +91,10 @@ def sections(tables: Mapping[str, pd.DataFrame], sources: Mapping[str, str]) -> 
     """
     made = []
     for key, name, columns in _TABLES:
-        frame = tables[name]
-        if "firms_without_workers_count" in columns:  # units the register does not reach
-            frame = frame[frame["firms_count"].notna()]
+        frame = _SHOWN.get(name, lambda whole: whole)(tables[name])
         if frame.empty:
             continue
-        fields = tuple(field_plan(column) for column in columns)
+        fields = tuple(field_plan(column, cells=frame[column]) for column in columns)
         rows = tuple(
             tuple(cell(row[field.name], field, sources) for field in fields)
             for row in frame.to_dict("records")
