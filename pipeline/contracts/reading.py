@@ -268,6 +268,8 @@ def check(frame: pd.DataFrame, name: str, where: str | None = None) -> pd.DataFr
             )
         )
     ordered = frame[table.columns]
+    if ordered.empty and _has_dtypes(ordered):
+        return ordered  # nothing in it can be wrong
     keys = ordered[list(table.key)].itertuples(index=False, name=None)
     faults = _key_faults(enumerate(keys, start=1), table, where)
     try:
@@ -278,6 +280,13 @@ def check(frame: pd.DataFrame, name: str, where: str | None = None) -> pd.DataFr
     if faults:
         raise InputError(faults)
     return ordered
+
+
+def _has_dtypes(frame: pd.DataFrame) -> bool:
+    kinds = {str(name): COLUMNS[str(name)].kind for name in frame.columns}
+    return all(
+        kind == "geometry" or frame[name].dtype == DTYPES[kind] for name, kind in kinds.items()
+    )
 
 
 def _schema_faults(cases: pd.DataFrame, table: Table, where: str) -> Iterable[Fault]:

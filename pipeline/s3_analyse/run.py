@@ -6,11 +6,19 @@ import numpy as np
 
 from pipeline.contracts.area import AreaConfig, load_area
 from pipeline.contracts.provenance import Paths, StageRecord, run_stage
+from pipeline.contracts.reading import empty
 from pipeline.s3_analyse.aggregate import comparison, firm_totals, totals
 from pipeline.s3_analyse.concentration import pairs, summary
 from pipeline.s3_analyse.crosstabs import recompute
 from pipeline.s3_analyse.specialisation import LEVELS, by_unit, read_kinds, sentra
 from pipeline.s3_analyse.survey import linkages, score_classes
+
+_OF_SPECIALISATIONS = (
+    "specialisation_unit",
+    "specialisation_summary",
+    "specialisation_pair",
+    "sentra_test",
+)
 
 
 def run(paths: Paths, name: str) -> bool:
@@ -62,6 +70,10 @@ def _work(record: StageRecord, folder: str, area: AreaConfig) -> None:
 
 def _specialisation(record: StageRecord, area: AreaConfig) -> None:
     firms = record.read("geocode", "firm")
+    if firms.empty:
+        for table in _OF_SPECIALISATIONS:
+            record.write(table, empty(table))
+        return
     units = {level: record.read("sources", level) for level in LEVELS}
     kinds = read_kinds(firms)
     name = " + ".join(regency.name for regency in area.regencies)
