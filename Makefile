@@ -40,6 +40,10 @@ all-areas: ## maps of every study area, and outputs/index.html that links them
 check: $(VENV)/.ready-run | known-area ## read REGISTER=file and list every fault in it, nothing else
 	$(RUN) check $(OPTIONS)
 
+.PHONY: demonstration
+demonstration: $(VENV)/.ready-run $(OUT)/.boundaries-tried | known-area ## everything on an invented register, in outputs/AREA/demonstration
+	$(RUN) demonstration --area $(AREA) $(if $(BOUNDARIES),--boundaries '$(BOUNDARIES)')
+
 template: $(VENV)/.ready-run ## an empty, documented register: register_template.xlsx
 	$(RUN) template register_template.xlsx
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ COMMANDS = {
     "report": "only the report",
     "check": "read a firm register and list every fault in it, nothing else",
     "template": "write an empty, documented register (xlsx) to fill in",
+    "demonstration": "everything on an invented register, in a folder of its own",
     "synthesize": "only the invented demonstration register of an area",
     "boundaries": "fetch the pinned village boundaries into the cache",
     "seal": "write the hashes of an area's tables into its sources.csv",
@@ -238,20 +241,51 @@ class Runner:
         load_layers(self.paths.layers)  # a fault in a layer file shows before the first stage
         if self.boundaries is None:
             self.try_boundaries_once()
-        self.run_all()
-        from pipeline.contracts.demonstration import FILE
-
-        if self.register is None and (self.paths.areas / self.area / FILE).is_file():
-            print("demonstration, from an invented register:")
-            published = self.paths
-            self.paths = replace(published, edition=DEMONSTRATION)
+        with self.beside() as other:
             self.run_all()
-            self.paths = published
+            if other:
+                print("demonstration, from an invented register:", flush=True)
+                told, _ = other.communicate()
+                print(told, end="", flush=True)
+                if other.returncode:
+                    raise SystemExit(other.returncode)
         from pipeline.s5_render.index import write_index
         from pipeline.s5_render.run import summary
 
         write_index(self.paths)
         print("\n".join(summary(self.paths, self.area)))
+
+    @contextmanager
+    def beside(self) -> Iterator[subprocess.Popen[str] | None]:
+        """Make the demonstration meanwhile, if there is one and no register of the user's."""
+        from pipeline.contracts.demonstration import FILE
+
+        if self.register or not (self.paths.areas / self.area / FILE).is_file():
+            yield None
+            return
+        folders = self.paths.areas, self.paths.layers, self.paths.outputs
+        options = ["--area", self.area]
+        for name, folder in zip(("areas", "layers", "outputs"), folders, strict=True):
+            options += [f"--{name}-folder", str(folder)]
+        if self.boundaries:
+            options += ["--boundaries", self.boundaries]
+        other = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "demonstration", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield other
+        finally:
+            if other.poll() is None:
+                other.terminate()
+                other.wait()
+
+    def demonstration(self) -> None:
+        """Run everything on the invented register of the area."""
+        self.paths = replace(self.paths, edition=DEMONSTRATION)
+        self.run_all()
 
     def run_all(self) -> None:
         """Run the five stages."""
