@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from pyproj import Transformer
-
 from pipeline.contracts.text import t
+from pipeline.s5_render._qgis_ground import fit, project_bounds, shown_bounds, window
 from pipeline.s5_render._qgis_style import with_unit
 from pipeline.s5_render._qgis_xml import (
     clean,
@@ -31,7 +30,6 @@ from pipeline.s5_render._qgis_xml import (
 )
 from pipeline.s5_render.plan import AtlasPlan, LayerPlan
 
-Bounds = tuple[float, float, float, float]
 Box = tuple[float, float, float, float]
 """Left, top, width, height on the page, millimetres."""
 
@@ -126,65 +124,6 @@ def with_outlines(plan: AtlasPlan, layer: LayerPlan) -> tuple[LayerPlan, ...]:
     return tuple(other for other in _drawn(plan) if belongs(other))
 
 
-def project_bounds(plan: AtlasPlan, bounds: Bounds) -> Bounds:
-    """Return bounds given in degrees in the project's CRS, metres."""
-    transformer = Transformer.from_crs("EPSG:4326", plan.crs, always_xy=True)
-    west, south, east, north = transformer.transform_bounds(*bounds, densify_pts=21)
-    return west, south, east, north
-
-
-def window(plan: AtlasPlan, width: float, height: float) -> Bounds:
-    """Return the map that shows the focus in a frame of this shape, metres.
-
-    The room a frame has to spare beside the focus goes to where the area goes on, not to where
-    there is nothing to draw.
-    """
-    xmin, ymin, xmax, ymax = fit(project_bounds(plan, plan.focus), width, height)
-    left, low, right, high = project_bounds(plan, plan.focus)
-    margin = 0.04 * max(right - left, high - low)
-    west, south, east, north = plan.focus
-    units = plan.tables["village"].bounds
-    beside = units[(units["maxy"] > south) & (units["miny"] < north)]
-    above = units[(units["maxx"] > west) & (units["minx"] < east)]
-    drawn = project_bounds(
-        plan,
-        (beside["minx"].min(), above["miny"].min(), beside["maxx"].max(), above["maxy"].max()),
-    )
-    x = _slide(xmin, xmax, drawn[0] - margin, drawn[2] + margin)
-    y = _slide(ymin, ymax, drawn[1] - margin, drawn[3] + margin)
-    x = min(max(x, right + margin - xmax), left - margin - xmin)
-    y = min(max(y, high + margin - ymax), low - margin - ymin)
-    return xmin + x, ymin + y, xmax + x, ymax + y
-
-
-def _slide(low: float, high: float, least: float, most: float) -> float:
-    """Return by how much to move low..high so that it leaves least..most as little as can be.
-
-    Examples
-    --------
-    >>> _slide(0.0, 10.0, -20.0, 6.0), _slide(0.0, 10.0, 2.0, 6.0), _slide(0.0, 10.0, -5.0, 15.0)
-    (-4.0, -1.0, 0.0)
-    """
-    if high - low >= most - least:
-        return (least + most - low - high) / 2
-    return min(0.0, most - high) + max(0.0, least - low)
-
-
-def fit(bounds: Bounds, width: float, height: float, margin: float = 0.04) -> Bounds:
-    """Return bounds widened to the shape of a frame, with a margin on every side.
-
-    Examples
-    --------
-    >>> fit((0, 0, 10, 10), 200, 100, margin=0)
-    (-5.0, 0.0, 15.0, 10.0)
-    """
-    xmin, ymin, xmax, ymax = bounds
-    wide, high = (xmax - xmin) * (1 + 2 * margin), (ymax - ymin) * (1 + 2 * margin)
-    wide, high = max(wide, high * width / height), max(high, wide * height / width)
-    x, y = (xmin + xmax) / 2, (ymin + ymax) / 2
-    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
-
-
 def _layout(plan: AtlasPlan, sheet: _Sheet, gpkg_name: str) -> Element:
     font, language = sheet.font, plan.language
     inner = sheet.width - 2 * _MARGIN
@@ -198,7 +137,7 @@ def _layout(plan: AtlasPlan, sheet: _Sheet, gpkg_name: str) -> Element:
     foot = 15 * font
     small_height = 50 * font
     small = (left, bottom - foot - small_height, sheet.side, small_height)
-    focus = window(plan, frame[2], frame[3])
+    focus = window(plan, frame[2], frame[3], shown_bounds(plan, sheet.layers))
     whole = fit(project_bounds(plan, plan.bounds), small[2], small[3])
     borders = [layer for layer in plan.layers if layer.geometry == "outline"] or sheet.layers
     coarsest = min(borders, key=lambda layer: len(plan.tables[layer.table]))
@@ -351,7 +290,7 @@ def _map(
     sheet: _Sheet,
     name: str,
     box: Box,
-    bounds: Bounds,
+    bounds: tuple[float, float, float, float],
     layers: Sequence[LayerPlan],
     gpkg_name: str,
     shows: str | None = None,

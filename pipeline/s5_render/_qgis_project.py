@@ -6,7 +6,8 @@ import json
 from xml.etree.ElementTree import Element
 
 from pipeline.contracts.text import t
-from pipeline.s5_render._qgis_layout import layouts, project_bounds, window
+from pipeline.s5_render._qgis_ground import project_bounds, window
+from pipeline.s5_render._qgis_layout import layouts
 from pipeline.s5_render._qgis_style import layer_attributes, style_nodes
 from pipeline.s5_render._qgis_xml import (
     QGIS_VERSION,

@@ -6,6 +6,7 @@ import html
 from xml.etree.ElementTree import Element
 
 from pipeline.contracts.text import Language, number_text, t
+from pipeline.s5_render._qgis_ground import a4_scale
 from pipeline.s5_render._qgis_xml import (
     QGIS_VERSION,
     circle,
@@ -35,8 +36,9 @@ _LABEL_SCALES = {
     "district": (20_000, 300_000),
     "regency": (150_000, 600_000),
 }
-_SYMBOL_LABELS = (1, 150_000)
+_NAMED = 150_000
 _ALWAYS_NAMED = 25_000
+_MOST_TESTED = 200
 _FALSE = "FALSE"
 
 
@@ -210,21 +212,29 @@ def _legend_of_sizes(
 def labeling(plan: AtlasPlan, layer: LayerPlan) -> Element | None:
     """Return the labels of a layer, or None.
 
-    A name is written once: a layer leaves its names out while a layer above names the same places.
+    A name is written once: a layer leaves its names out while a layer above names the same places,
+    and of several symbols of one name in one district the first carries it.
     """
-    scales = _SYMBOL_LABELS if layer.geometry == "symbols" else _LABEL_SCALES.get(layer.table)
-    if scales is None or (layer.geometry == "choropleth" and layer.table != "village"):
+    scales = _LABEL_SCALES.get(layer.table)
+    if layer.geometry == "symbols" or (layer.geometry == "choropleth" and layer.table == "village"):
+        # What a map is about is named wherever its own layout shows it.
+        scales = (1, max(_NAMED, round(1.2 * a4_scale(plan, layer))))
+    elif scales is None or layer.geometry == "choropleth":
         return None
     name = column(layer.title_field)
     if layer.geometry == "choropleth":
         name = f"CASE WHEN {column(str(layer.value))} IS NOT NULL THEN {name} END"
-    others = _naming(plan, layer)
-    show = None
+    others, repeated = _naming(plan, layer), _repeated(plan, layer)
+    shows = []
     if others:
         drawn = ", ".join(literal(map_layer_id(other)) for other in others)
-        show = f"NOT array_intersect(@map_layer_ids, array({drawn}))"
+        shows.append(f"NOT array_intersect(@map_layer_ids, array({drawn}))")
         if layer.geometry == "outline":
-            show = f"@map_scale <= {_ALWAYS_NAMED} OR {show}"
+            shows = [f"@map_scale <= {_ALWAYS_NAMED} OR {shows[0]}"]
+    if repeated:
+        keys = ", ".join(literal(key) for key in repeated)
+        shows.append(f"{column(layer.key)} NOT IN ({keys})")
+    show = " AND ".join([*shows, *_named_by_symbols(plan, layer)])
     settings = node(
         "settings",
         {"calloutType": "simple"},
@@ -240,7 +250,7 @@ def labeling(plan: AtlasPlan, layer: LayerPlan) -> Element | None:
                 "drawLabels": True,
                 "displayAll": False,
                 "obstacle": layer.geometry == "symbols",
-                "obstacleFactor": 1,
+                "obstacleFactor": 2,
                 "obstacleType": 1,
                 "upsidedownLabels": 0,
                 "labelPerPart": False,
@@ -269,9 +279,42 @@ def _naming(plan: AtlasPlan, layer: LayerPlan) -> list[str]:
     return [
         other.id
         for other in above
-        if other.geometry == "symbols"
+        if _names_villages(plan, other)
         or (other.geometry == "choropleth" and other.table == layer.table)
     ]
+
+
+def _names_villages(plan: AtlasPlan, layer: LayerPlan) -> bool:
+    """Tell whether symbols stand in villages, not for whole districts."""
+    table = plan.tables[layer.table]
+    is_symbols = layer.geometry == "symbols"
+    return is_symbols and "village_name" in table and bool(table["village_name"].notna().any())
+
+
+def _named_by_symbols(plan: AtlasPlan, layer: LayerPlan) -> list[str]:
+    """Return conditions that leave out the districts symbols stand for while those are drawn."""
+    if layer.geometry != "outline" or layer.table != "district":
+        return []
+    name, districts = column(layer.title_field), set(plan.tables["district"][layer.title_field])
+    conditions = []
+    for other in plan.layers:
+        if other.geometry != "symbols" or _names_villages(plan, other):
+            continue
+        named = sorted(districts & set(plan.tables[other.table][other.title_field]))
+        if named:
+            listed = ", ".join(literal(one) for one in named)
+            drawn = f"array_contains(@map_layer_ids, {literal(map_layer_id(other.id))})"
+            conditions.append(f"NOT ({drawn} AND {name} IN ({listed}))")
+    return conditions
+
+
+def _repeated(plan: AtlasPlan, layer: LayerPlan) -> list[str]:
+    """Return the keys of symbols whose name another one of their district carries."""
+    table = plan.tables[layer.table]
+    if layer.geometry != "symbols" or len(table) > _MOST_TESTED:
+        return []
+    place = [layer.title_field, *(["district_name"] if "district_name" in table else [])]
+    return [str(key) for key in table.loc[table.duplicated(list(dict.fromkeys(place))), layer.key]]
 
 
 def _text_style(plan: AtlasPlan, layer: LayerPlan, name: str) -> Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from pipeline.contracts.text import Text
 from pipeline.s5_render.plan import AtlasPlan, LayerPlan
 from pipeline.s5_render.qgis import write_package
-from tests.e2e.conftest import require
+from tests.e2e.conftest import AREA, AREAS, require
 
 pytestmark = pytest.mark.e2e
 
@@ -200,12 +201,38 @@ def test_layouts_export_with_map_and_legend(report: dict[str, Any], plan: AtlasP
 
 
 def test_view_shows_the_focus(report: dict[str, Any], plan: AtlasPlan) -> None:
-    from pipeline.s5_render._qgis_layout import project_bounds
+    from pipeline.s5_render._qgis_ground import project_bounds
 
     xmin, ymin, xmax, ymax = report["view"]
     left, low, right, high = project_bounds(plan, plan.focus)
     assert np.all(np.array([xmin, ymin]) < [left, low])
     assert np.all(np.array([right, high]) < [xmax, ymax])
+
+
+@pytest.mark.parametrize("area", [area for area in AREAS if area != AREA])
+def test_every_area_opens_and_prints(
+    plan_of: Callable[[str], AtlasPlan], tmp_path: Path, area: str
+) -> None:
+    plan = plan_of(area)
+    found = look(plan, tmp_path)
+    assert found["messages"] == []
+    assert not found["error"]
+    assert found["crs"] == plan.crs.to_string()
+    assert [layer["name"] for layer in found["layers"].values()] == [
+        layer.title["id"] for layer in plan.layers
+    ]
+    for layer in plan.layers:
+        there = seen(found, layer)
+        assert there["is_valid"]
+        assert there["features"] == len(plan.tables[layer.table])
+        if layer.geometry != "outline":
+            for item in layer.classes:
+                assert there["colours"].get(item.colour, 0) > 0, (layer.id, item.key)
+    assert any(layer.is_visible and layer.geometry != "outline" for layer in plan.layers)
+    for layout in found["layouts"]:
+        assert layout["is_exported"] == [True, True]
+        legend, inset = layout["boxes"]["legend"], layout["boxes"]["inset"]
+        assert legend[1] + legend[3] <= inset[1], layout["name"]
 
 
 def test_hostile_names_stay_text_in_qgis(toy_plan: AtlasPlan, tmp_path: Path) -> None:

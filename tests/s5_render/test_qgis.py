@@ -29,7 +29,7 @@ import shapely
 
 from pipeline.contracts.provenance import PROJECT, Paths, sha256
 from pipeline.contracts.text import Text
-from pipeline.s5_render._qgis_layout import fit, project_bounds, window
+from pipeline.s5_render._qgis_ground import fit, project_bounds, window
 from pipeline.s5_render._qgis_project import project
 from pipeline.s5_render._qgis_style import map_tip
 from pipeline.s5_render._qgis_xml import map_layer_id, reference_system
@@ -473,16 +473,88 @@ def test_view_opens_on_the_focus(package: Package) -> None:
     assert float(str(canvas.findtext("xmin"))) == xmin
 
 
+def show_of(layer: ElementTree.Element) -> str:
+    """Return the expression that says which features are named; empty for all."""
+    found = layer.find("labeling//Option[@name='Show']")
+    options = [] if found is None else found
+    return "".join(str(o.get("value")) for o in options if o.get("name") == "expression")
+
+
 def test_labels_name_a_place_once(package: Package) -> None:
     def shown(name: str) -> str:
-        found = package.layer(name).find("labeling//Option[@name='Show']")
-        assert found is not None
-        (expression,) = (o.get("value") for o in found if o.get("name") == "expression")
-        return str(expression)
+        return show_of(package.layer(name))
 
     assert "'atlas_layer_clusters'" in shown("firms")
     assert "'atlas_layer_firms'" in shown("villages")
     assert "'atlas_layer_clusters'" in shown("production_centres")
+    clusters = package.plan.tables["cluster"]
+    twice = clusters.assign(cluster_name="Melati", village_name=None, district_name="Timur")
+    plan = replace(package.plan, tables={**package.plan.tables, "cluster": twice})
+    expression = show_of(draw(plan).layer("clusters"))
+    first, *others = twice["cluster_id"]
+    assert first not in expression
+    assert all(f"'{key}'" in expression for key in others)
+    # Symbols that stand for a district carry its name; they do not name its villages.
+    assert "'atlas_layer_clusters'" not in show_of(draw(plan).layer("villages"))
+    assert "'atlas_layer_clusters'" not in show_of(draw(plan).layer("districts"))
+    district = package.plan.tables["district"]["district_name"].iloc[0]
+    whole = replace(plan, tables={**plan.tables, "cluster": twice.assign(cluster_name=district)})
+    expression = show_of(draw(whole).layer("districts"))
+    assert f"IN ('{district}')" in expression
+    assert "'atlas_layer_clusters'" in expression
+
+
+def test_what_a_layout_is_about_is_named_at_its_scale(toy_plan: AtlasPlan) -> None:
+    """Also in an area so large that its layouts are drawn at a small scale."""
+    west, south, east, north = toy_plan.bounds
+    x, y = (west + east) / 2, (south + north) / 2
+    plan = replace(
+        toy_plan,
+        bounds=(x + 9 * (west - x), y + 9 * (south - y), x + 9 * (east - x), y + 9 * (north - y)),
+        focus=(x + 9 * (west - x), y + 9 * (south - y), x + 9 * (east - x), y + 9 * (north - y)),
+        tables={
+            name: table.set_geometry(table.geometry.scale(9, 9, origin=(x, y)))
+            for name, table in toy_plan.tables.items()
+        },
+    )
+    written = draw(plan)
+    for name in ("clusters", "firms"):
+        title = plan.layer(name).title["id"]
+        main = written.root.find(f"Layouts/Layout[@name='A4 – {title}']/LayoutItem[@id='map']")
+        settings = written.layer(name).find("labeling/settings/rendering")
+        assert main is not None
+        assert settings is not None
+        ground = main.find("Extent")
+        assert ground is not None
+        metres = float(str(ground.get("xmax"))) - float(str(ground.get("xmin")))
+        scale = 1000 * metres / float(str(main.get("size")).split(",")[0])
+        assert scale > 150_000
+        assert float(str(settings.get("scaleMax"))) >= scale
+
+
+def test_a_layout_shows_everything_its_layer_has(toy_plan: AtlasPlan) -> None:
+    """Also where that lies outside the focus, which alone would cut it off."""
+    cluster = toy_plan.tables["cluster"]
+    x, y = cluster.geometry.iloc[0].coords[0]
+    plan = replace(toy_plan, focus=(x - 0.002, y - 0.002, x + 0.002, y + 0.002))
+    written = draw(plan)
+    for title, layer in [(one.title["id"], one) for one in plan.layers if one.has_figure]:
+        if layer.geometry == "outline":
+            continue
+        (main,) = written.root.findall(
+            f"Layouts/Layout[@name='A4 – {title}']/LayoutItem[@id='map']/Extent"
+        )
+        table = plan.tables[layer.table].to_crs(plan.crs)
+        if layer.geometry == "choropleth":
+            table = table[table[layer.value].notna()]
+        left, low, right, high = table.total_bounds
+        assert float(str(main.get("xmin"))) < left
+        assert float(str(main.get("ymin"))) < low
+        assert right < float(str(main.get("xmax")))
+        assert high < float(str(main.get("ymax")))
+
+
+def test_labels_have_scales(package: Package) -> None:
     for layer in package.plan.layers:
         settings = package.layer(layer.id).find("labeling/settings/rendering")
         if settings is not None:
