@@ -48,6 +48,7 @@ REFUSALS = (
     "approximate boundaries cannot place firms inside their village",
     "too few firms with workers",
     "no firm within the distance",
+    "too many firms for draws of places: only statistics of villages are given",
 )
 """Why a statistic is not given; it stands in ``refusal``."""
 QUANTITIES = (
