@@ -842,7 +842,7 @@ def _free(
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """Return boxes around points, and which of them lie on the map clear of what is taken."""
     boxes = shapely.box(x - half[0], y - half[1], x + half[0], y + half[1])
-    return boxes, shapely.covered_by(boxes, frame.box(0.6)) & _is_clear(boxes, taken)
+    return boxes, shapely.covers(frame.box(0.6), boxes) & _is_clear(boxes, taken)
 
 
 def _is_clear(shapes: NDArray[np.object_], taken: Sequence[Any]) -> NDArray[np.bool_]:
@@ -992,7 +992,7 @@ def _inside(
     order = np.argsort((x - middle[0]) ** 2 + (y - middle[1]) ** 2, kind="stable")
     x, y = x[order], y[order]
     boxes, is_free = _free(x, y, half, frame, taken)
-    fits = shapely.covered_by(boxes, region) if is_strict else shapely.contains_xy(region, x, y)
+    fits = shapely.covers(region, boxes) if is_strict else shapely.contains_xy(region, x, y)
     return _first(boxes, is_free & fits)
 
 
