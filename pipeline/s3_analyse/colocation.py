@@ -665,7 +665,8 @@ def _pair_table(
             return np.where(given, table[first, second] if np.ndim(table) else table, np.nan)
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            strength = np.nan_to_num(np.abs(np.log(value / expected)), nan=0.0).round(4)
+            strength = np.abs(np.log(value / expected))
+        strength = np.nan_to_num(np.minimum(strength, 99.0)).round(4)
         order = np.lexsort((-strength, p, of_pair, ~given))
         rank = np.empty(first.size)
         rank[order] = np.arange(1.0, first.size + 1)
