@@ -842,7 +842,11 @@ def _free(
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """Return boxes around points, and which of them lie on the map clear of what is taken."""
     boxes = shapely.box(x - half[0], y - half[1], x + half[0], y + half[1])
-    return boxes, shapely.covers(frame.box(0.6), boxes) & _is_clear(boxes, taken)
+    west, south, east, north = shapely.bounds(frame.box(0.6))
+    is_free = (x - half[0] >= west) & (x + half[0] <= east)
+    is_free &= (y - half[1] >= south) & (y + half[1] <= north)
+    is_free[is_free] = _is_clear(boxes[is_free], taken)
+    return boxes, is_free
 
 
 def _is_clear(shapes: NDArray[np.object_], taken: Sequence[Any]) -> NDArray[np.bool_]:
@@ -992,8 +996,11 @@ def _inside(
     order = np.argsort((x - middle[0]) ** 2 + (y - middle[1]) ** 2, kind="stable")
     x, y = x[order], y[order]
     boxes, is_free = _free(x, y, half, frame, taken)
-    fits = shapely.covers(region, boxes) if is_strict else shapely.contains_xy(region, x, y)
-    return _first(boxes, is_free & fits)
+    if is_strict:
+        is_free[is_free] = shapely.covers(region, boxes[is_free])
+    else:
+        is_free[is_free] = shapely.contains_xy(region, x[is_free], y[is_free])
+    return _first(boxes, is_free)
 
 
 def _distinct(
