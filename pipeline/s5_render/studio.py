@@ -33,6 +33,11 @@ class Easel:
         self.charts = {chart.id: chart for chart in charts}
         self._drawer: Any = None
 
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """Return the languages to draw in: what is no finding needs one, the area's own."""
+        return (self.plan.language,) if self.plan.watermark else LANGUAGES
+
     def draw(self, name: str, language: Language) -> dict[str, bytes]:
         """Return a layer's figure or a chart, by path under the area's folder.
 
@@ -99,13 +104,13 @@ class Studio:
         self._begun = {
             (name, language): self._pool.submit(_draw, name, language)
             for name in names
-            for language in LANGUAGES
+            for language in self._easel.languages
         }
 
     def draw(self, name: str) -> dict[str, bytes]:
         """Return the files of `name` in all languages; see :meth:`Easel.draw`."""
         files: dict[str, bytes] = {}
-        for language in LANGUAGES:
+        for language in self._easel.languages:
             begun = self._begun.pop((name, language), None)
             files |= begun.result() if begun else self._easel.draw(name, language)
         return files
