@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,26 +18,12 @@ from pipeline.contracts.provenance import PROJECT
 from pipeline.contracts.text import LANGUAGES, Language, Text, format_number, t
 from pipeline.s5_render.plan import AtlasPlan, ClassPlan, LayerPlan
 from pipeline.s5_render.web import PX_PER_MM, atlas_html
-from tests.e2e.conftest import AREAS
+from tests.e2e.conftest import AREAS, PATIENCE_MS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 pytestmark = pytest.mark.e2e
-
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-PATIENCE_MS = 15_000
-"""Nothing here waits for a time, only for what is to happen, and on a slow machine that takes."""
 
 KEEP_MAP = """
 let leaflet;
@@ -69,23 +53,6 @@ def atlas(plan: AtlasPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("elsewhere") / "atlas.html"
     path.write_text(atlas_html(plan), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    programs = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in programs if (path := shutil.which(name))), None)
-    if found is None:
-        message = f"no Chromium on this machine (looked for {', '.join(programs)})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.contracts.text import Text
+from pipeline.s5_render.index import index_html
 from pipeline.s5_render.load import Release, read_release
 from pipeline.s5_render.plan import field_plan
 from pipeline.s5_render.report import cell, report_html
@@ -60,7 +63,8 @@ def test_report_is_well_formed_and_its_links_resolve(release: Release) -> None:
     assert len(set(tags.ids)) == len(tags.ids)
     assert {link.removeprefix("#") for link in tags.links} <= set(tags.ids)
     drawn = [layer.id for layer in release.plan.layers if layer.has_figure]
-    assert tags.images == [f"figures/{name}.png" for name in drawn]
+    assert release.plan.language == "id"
+    assert tags.images == [f"figures/{part}{name}.png" for name in drawn for part in ("", "en/")]
 
 
 def test_contradictions_sources_and_counts_are_in_it(release: Release) -> None:
@@ -70,6 +74,30 @@ def test_contradictions_sources_and_counts_are_in_it(release: Release) -> None:
     citations = release.tables["sources"].set_index("source_id")["citation"]
     assert citations["toy_study"] in text
     assert str(release.tables["cluster"]["firms_count"].iloc[0]) in text
+
+
+def test_figures_are_those_of_the_language_that_is_read(release: Release) -> None:
+    (layer, *_) = [layer for layer in release.plan.layers if layer.has_figure]
+    for language, folder in (("id", "figures/"), ("en", "figures/en/")):
+        picture = f'<img lang="{language}" src="{folder}{layer.id}.png"'
+        assert f'{picture} alt="{layer.title[language]}"' in html_of(release)
+    english = replace(release, plan=replace(release.plan, language="en"))
+    assert f'<img lang="en" src="figures/{layer.id}.png"' in html_of(english)
+    assert f'<img lang="id" src="figures/id/{layer.id}.png"' in html_of(english)
+    # What is no finding is drawn in one language, and shown to readers of both.
+    marked = replace(release, plan=replace(release.plan, watermark=Text(id="Coba", en="Trial")))
+    assert f'<img src="figures/{layer.id}.png"' in html_of(marked)
+    assert "figures/en/" not in html_of(marked)
+
+
+def test_index_links_what_was_made_and_counts_no_clusters_that_are_not_there() -> None:
+    area = {"folder": "a b", "title": Text(id="Atlas", en="An atlas"), "build": "internal"}
+    html = index_html([{**area, "clusters": 3, "files": ["atlas.html", "atlas.qgz"]}])
+    assert '<a href="a%20b/atlas.html">Atlas</a>' in html
+    assert "3 published clusters" in html
+    html = index_html([{**area, "clusters": 0, "files": ["report.html"]}])
+    assert "published clusters" not in html
+    assert "INTERNAL" in html
 
 
 def test_both_languages_are_there(release: Release) -> None:
